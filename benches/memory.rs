@@ -12,8 +12,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let input = mix(20_000);
-    let live =
-        Settings { settle_ms: i64::MAX / 4, gap_settle_ms: i64::MAX / 4, live: false, ..Settings::default() };
+    let live = Settings {
+        settle_ms: i64::MAX / 4,
+        gap_settle_ms: i64::MAX / 4,
+        publish_live_versions: false,
+        ..Settings::default()
+    };
     let mut assembler = Assembler::new(live);
     let before = resident_kib();
     let mut count = 0;

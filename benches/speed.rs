@@ -159,7 +159,7 @@ fn assemble(input: &[u8]) -> usize {
 }
 
 fn stream(input: &[u8]) -> usize {
-    assemble_stream(input, Settings { live: false, ..Settings::default() })
+    assemble_stream(input, Settings { publish_live_versions: false, ..Settings::default() })
 }
 
 fn live(input: &[u8]) -> usize {

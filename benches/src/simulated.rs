@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use wholecall_assembly::{Collection, Directory, Entry};
+use wholecall_assembly::{Collection, Directory, DirectoryEntry};
 use wholecall_notification::{Document, Message};
 use wholecall_simulator::{Account, Notification, Record};
 
@@ -21,7 +21,7 @@ pub fn directory(account: &Account) -> Directory {
     directory.add_phone_number(&format!("+{}", account.main_number), None);
     for listed in account.listing() {
         let (id, number) = (listed.extension.to_string(), listed.number.to_string());
-        directory.insert(&id, Entry::listed(Some(listed.kind), Some(&listed.name), Some(&number)));
+        directory.insert(&id, DirectoryEntry::listed(Some(listed.kind), Some(&listed.name), Some(&number)));
         if let Some(direct) = &listed.direct_number {
             directory.add_phone_number(direct, Some(&id));
         }

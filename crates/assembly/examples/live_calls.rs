@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Returns the number of changes.
 fn run() -> Result<usize, Box<dyn Error>> {
-    let settings = Settings { ask_after_ms: Some(60_000), ..Settings::default() };
+    let settings = Settings { lookup_after_ms: Some(60_000), ..Settings::default() };
     let mut assembler = Assembler::new(settings);
     let mut inbox: VecDeque<String> = SAMPLE.lines().map(str::to_owned).collect();
     inbox.extend(second_call());
@@ -68,7 +68,7 @@ fn run() -> Result<usize, Box<dyn Error>> {
         count += changes.len();
         changes.iter().for_each(publish);
         // A session that lacks a notification is looked up; the answer is received like a notification.
-        for lookup in assembler.take_questions() {
+        for lookup in assembler.poll_lookups() {
             println!("look up {}", lookup.session);
             inbox.push_back(look_up(&lookup.session));
         }

@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use wholecall_assembly::{
-    Assembler, Change, Left, Settings,
+    Assembler, CallSnapshot, Change, Settings,
     notification::{Document, Message},
     record::{Call, Time},
 };
@@ -41,10 +41,10 @@ impl Stored {
 
     /// Puts the stored call into the memory of a new assembler.
     fn restore(&self, assembler: &mut Assembler) -> Result<(), Box<dyn Error>> {
-        let mut call = assembler.restore(Left {
+        let mut call = assembler.restore(CallSnapshot {
             record: self.record.clone(),
-            made_at: self.record.as_ref().map_or(Time::from_millis(0), |record| record.updated_at),
-            completed: self.completed,
+            published_at: self.record.as_ref().map_or(Time::from_millis(0), |record| record.updated_at),
+            is_completed: self.completed,
             directory: None,
         });
         for (arrived, text) in &self.notifications {

@@ -9,6 +9,6 @@ mod restore;
 mod status;
 
 pub use self::{
-    live::{Assembler, Question},
-    restore::{Left, RestoreBuilder},
+    live::{Assembler, Lookup},
+    restore::{CallSnapshot, RestoreBuilder},
 };

@@ -27,7 +27,7 @@ impl ConsistencyCheck {
     /// The record of a call, without contradictions.
     pub(crate) fn record(&self, fold: &Fold<'_>, status: RecordStatus) -> Call {
         let mut call = fold.record(status);
-        let what = call.make_sound();
+        let what = call.repair();
         if !what.is_empty() {
             let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if found.len() < MAX_CONTRADICTIONS {

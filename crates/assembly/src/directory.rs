@@ -11,7 +11,7 @@ use crate::phone_number::normalized_phone_number;
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     version: Option<u64>,
-    entries: HashMap<ShortText, Entry>,
+    entries: HashMap<ShortText, DirectoryEntry>,
     /// The owner's extension id by public number. `None` if the number is the company's.
     phone_numbers: HashMap<ShortText, Option<ShortText>>,
     /// Extension ids by extension number.
@@ -19,14 +19,14 @@ pub struct Directory {
     /// The numbers at which a user is reached besides the extension, by extension id.
     forwarding: HashMap<ShortText, HashSet<ShortText>>,
     /// Names known from notifications only, by extension id.
-    learnt_names: HashMap<ShortText, ShortText>,
+    learned_names: HashMap<ShortText, ShortText>,
 }
 
 /// An extension.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct DirectoryEntry {
     /// Its kind. `None` if the directory does not have it.
-    pub kind: Option<EntryKind>,
+    pub kind: Option<ExtensionKind>,
     /// Its name.
     pub name: Option<ShortText>,
     /// Its public direct number, as `+` and digits.
@@ -37,7 +37,7 @@ pub struct Entry {
 
 /// What an extension is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EntryKind {
+pub enum ExtensionKind {
     /// A person, a meeting room, a phone in a lobby: a place where people talk.
     User,
     /// A call queue.
@@ -72,7 +72,7 @@ impl Directory {
     }
 
     /// Adds or replaces an extension. If two have the same extension number, it leads to the smaller id.
-    pub fn insert(&mut self, extension_id: &str, entry: Entry) {
+    pub fn insert(&mut self, extension_id: &str, entry: DirectoryEntry) {
         let id = ShortText::from(extension_id);
         if let Some(number) = &entry.extension_number {
             let owner = self.extension_numbers.entry(number.clone()).or_insert_with(|| id.clone());
@@ -107,19 +107,19 @@ impl Directory {
     }
 
     /// Adds a name that notifications gave an extension; a name in the directory takes precedence.
-    pub fn add_learnt_name(&mut self, extension_id: &str, name: &str) {
-        self.learnt_names.insert(ShortText::from(extension_id), ShortText::from(name));
+    pub fn add_learned_name(&mut self, extension_id: &str, name: &str) {
+        self.learned_names.insert(ShortText::from(extension_id), ShortText::from(name));
     }
 
     /// An extension that the directory lists.
-    pub fn get(&self, extension_id: &str) -> Option<&Entry> {
+    pub fn get(&self, extension_id: &str) -> Option<&DirectoryEntry> {
         self.entries.get(extension_id)
     }
 
     /// The name of an extension: from the directory, else from notifications of the account.
     pub fn name_of(&self, extension_id: &str) -> Option<&ShortText> {
         let listed = self.entries.get(extension_id).and_then(|entry| entry.name.as_ref());
-        listed.or_else(|| self.learnt_names.get(extension_id))
+        listed.or_else(|| self.learned_names.get(extension_id))
     }
 
     /// The id of the extension that a public number or an extension number belongs to.
@@ -164,12 +164,12 @@ fn size_order(number: &str) -> (usize, &str) {
     (number.len(), number)
 }
 
-impl Entry {
+impl DirectoryEntry {
     /// An extension as RingCentral lists it: its `type`, `name` and `extensionNumber`. Empty texts count as missing.
     pub fn listed(extension_type: Option<&str>, name: Option<&str>, extension_number: Option<&str>) -> Self {
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(ShortText::from);
         Self {
-            kind: text(extension_type).map(|kind| EntryKind::of_type(&kind)),
+            kind: text(extension_type).map(|kind| ExtensionKind::of_type(&kind)),
             name: text(name),
             number: None,
             extension_number: text(extension_number),
@@ -177,7 +177,7 @@ impl Entry {
     }
 }
 
-impl EntryKind {
+impl ExtensionKind {
     /// The kind for RingCentral's extension `type`.
     pub fn of_type(extension_type: &str) -> Self {
         match extension_type {

@@ -120,7 +120,7 @@ impl Legs {
 
     /// The leg of a party, added if it is new. `None` if the session has too many legs.
     pub(crate) fn find_or_add_within_limit(&mut self, party: &str) -> Option<LegKey> {
-        let has_room = self.legs.len() < limits::NOTIFICATIONS_PER_SESSION;
+        let has_room = self.legs.len() < limits::MAX_NOTIFICATIONS_PER_SESSION;
         self.find(party).or_else(|| has_room.then(|| self.add(party)))
     }
 

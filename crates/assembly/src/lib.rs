@@ -5,7 +5,7 @@
 //!
 //! The crate does no I/O, reads no clock and starts no thread. The caller of an [`Assembler`] passes the time with each
 //! input, publishes the changes that it returns, and then waits until [`Assembler::next_due`]. The assembler requests
-//! lookups at RingCentral by [`Assembler::take_questions`]; the caller passes the answers to [`Assembler::receive`].
+//! lookups at RingCentral by [`Assembler::poll_lookups`]; the caller passes the answers to [`Assembler::receive`].
 
 mod assembler;
 mod change;
@@ -34,12 +34,12 @@ mod settings;
 mod union_find;
 mod uuid;
 
-pub use assembler::{Assembler, Left, Question, RestoreBuilder};
+pub use assembler::{Assembler, CallSnapshot, Lookup, RestoreBuilder};
 pub use change::{Change, Changes};
 pub use consistency::Contradiction;
-pub use directory::{Directory, Entry, EntryKind};
-pub use names::{LearntName, Names};
-pub use offline::{Calls, Collection};
+pub use directory::{Directory, DirectoryEntry, ExtensionKind};
+pub use names::{LearnedName, LearnedNames};
+pub use offline::{AssembledCalls, Collection};
 pub use phone_number::normalized_phone_number;
 pub use settings::Settings;
 

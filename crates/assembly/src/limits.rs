@@ -2,7 +2,7 @@
 
 /// Maximum number of state changes that are stored of one session: those with the smallest sequence numbers, so that
 /// the order of arrival does not matter. A queue that rings fifty agents for an hour makes some 20,000.
-pub const NOTIFICATIONS_PER_SESSION: usize = 50_000;
+pub const MAX_NOTIFICATIONS_PER_SESSION: usize = 50_000;
 
 /// Maximum number of sessions joined into one call. A conference has at most ten sessions and its bridge.
 pub const MAX_SESSIONS_PER_CALL: usize = 1_000;

@@ -111,7 +111,7 @@ impl Lookups {
         };
         let AnswerEvents { legs: events, all_ended, talked } = answer_events;
         let is_final = kind == EvidenceKind::CallLog && notification.log_record().finished == Some(true);
-        let start = notification.begun().map(moment);
+        let start = notification.starts_by().map(moment);
         let precedence = (is_final, read_at);
         let answer =
             LookupAnswer { kind, time, uuid, digest, start, precedence, legs: events, all_ended, talked };

@@ -1,6 +1,6 @@
-//! Names of extensions, learnt from notifications, which then serve all calls of the account.
+//! Names of extensions, learned from notifications, which then serve all calls of the account.
 //!
-//! What is learnt depends on the notifications and not on their order, as long as no limit is reached.
+//! What is learned depends on the notifications and not on their order, as long as no limit is reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ const MAX_INTERVAL_MS: i64 = 600_000;
 
 /// Names by account and extension.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct LearnedNames {
     accounts: HashMap<ShortText, AccountNames>,
     account_max_bytes: usize,
     /// The accounts with changes that were not taken yet.
@@ -36,9 +36,9 @@ pub struct Names {
 
 #[derive(Debug, Clone, Default)]
 struct AccountNames {
-    names: HashMap<ShortText, LearntName>,
+    names: HashMap<ShortText, LearnedName>,
     bytes: usize,
-    /// When the first change that was not taken yet was learnt.
+    /// When the first change that was not taken yet was learned.
     changed: Option<Time>,
     /// When changes were last taken, and the interval until they are taken again.
     taken: Option<Time>,
@@ -47,7 +47,7 @@ struct AccountNames {
 
 /// A name of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LearntName {
+pub struct LearnedName {
     /// The latest name.
     pub name: ShortText,
     /// The event time of the latest notification that has it.
@@ -56,14 +56,14 @@ pub struct LearntName {
     pub numbers: BTreeSet<ShortText>,
 }
 
-impl Default for Names {
+impl Default for LearnedNames {
     fn default() -> Self {
         Self::limited_to(usize::MAX)
     }
 }
 
-impl Names {
-    /// Names that take at most this many bytes per account; further extensions are not learnt.
+impl LearnedNames {
+    /// Names that take at most this many bytes per account; further extensions are not learned.
     pub fn limited_to(account_max_bytes: usize) -> Self {
         Self { accounts: HashMap::new(), account_max_bytes, changed: BTreeSet::new() }
     }
@@ -92,8 +92,8 @@ impl Names {
         }
     }
 
-    /// Adds a name that was learnt and stored before.
-    pub fn insert(&mut self, account: &str, extension_id: &str, name: LearntName) {
+    /// Adds a name that was learned and stored before.
+    pub fn insert(&mut self, account: &str, extension_id: &str, name: LearnedName) {
         let account = self.accounts.entry(ShortText::from(account)).or_default();
         account.bytes += name.bytes(extension_id);
         if let Some(known) = account.names.insert(ShortText::from(extension_id), name) {
@@ -102,7 +102,7 @@ impl Names {
     }
 
     /// The names of an account, by extension.
-    pub fn of(&self, account: &str) -> BTreeMap<&str, &LearntName> {
+    pub fn of(&self, account: &str) -> BTreeMap<&str, &LearnedName> {
         let names = self.accounts.get(account).into_iter().flat_map(|account| &account.names);
         names.map(|(extension, name)| (extension.as_str(), name)).collect()
     }
@@ -110,7 +110,7 @@ impl Names {
     /// Adds the names of an account to its directory.
     pub fn add_to(&self, directory: &mut Directory, account: &str) {
         for (extension, name) in self.accounts.get(account).into_iter().flat_map(|account| &account.names) {
-            directory.add_learnt_name(extension, &name.name);
+            directory.add_learned_name(extension, &name.name);
         }
     }
 
@@ -152,13 +152,13 @@ impl AccountNames {
     ) -> bool {
         let number = || normalized_phone_number(side.phone_number.as_deref()?);
         let Some(known) = self.names.get_mut(extension) else {
-            let learnt =
-                LearntName { name: ShortText::from(name), at, numbers: number().into_iter().collect() };
-            let bytes = learnt.bytes(extension);
+            let learned =
+                LearnedName { name: ShortText::from(name), at, numbers: number().into_iter().collect() };
+            let bytes = learned.bytes(extension);
             let has_room = self.bytes + bytes <= max_bytes;
             if has_room {
                 self.bytes += bytes;
-                self.names.insert(ShortText::from(extension), learnt);
+                self.names.insert(ShortText::from(extension), learned);
             }
             return has_room;
         };
@@ -196,7 +196,7 @@ impl AccountNames {
     }
 }
 
-impl LearntName {
+impl LearnedName {
     fn bytes(&self, extension: &str) -> usize {
         let numbers: usize = self.numbers.iter().map(|number| number.len()).sum();
         ENTRY_OVERHEAD_BYTES + extension.len() + self.name.len() + numbers

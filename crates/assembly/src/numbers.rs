@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn a_directory_knows_better_than_the_length() {
         let mut directory = Directory::default();
-        let entry = |number| crate::Entry { extension_number: Some(number), ..crate::Entry::default() };
+        let entry = |number| crate::DirectoryEntry {
+            extension_number: Some(number),
+            ..crate::DirectoryEntry::default()
+        };
         directory.insert("62000104016", entry("7001234".into()));
         assert!(is_extension_number("7001234", Some(&directory)));
         assert!(!is_extension_number("102", Some(&directory)));

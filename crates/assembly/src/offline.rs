@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wholecall_notification::Notification;
 use wholecall_record::{
     AccountId, Call, CallId, Explanation, SessionId, Time,
-    call::{ClosedBecause, State},
+    call::{CloseReason, State},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ impl Collection {
     }
 
     /// Ends the input; returns the calls in order of their start.
-    pub fn finish(mut self) -> Calls {
+    pub fn finish(mut self) -> AssembledCalls {
         self.graph.update_relations();
         // Two accounts may see one session: then their two calls have the same start and id.
         let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
@@ -71,7 +71,7 @@ impl Collection {
             }
         }
         order.sort_unstable();
-        Calls {
+        AssembledCalls {
             graph: self.graph,
             order: order.into_iter().map(|(.., key)| key).collect(),
             consistency: ConsistencyCheck::default(),
@@ -81,13 +81,13 @@ impl Collection {
 
 /// The calls of a collection.
 #[derive(Debug)]
-pub struct Calls {
+pub struct AssembledCalls {
     graph: SessionGraph<LastSent>,
     order: Vec<CallKey>,
     consistency: ConsistencyCheck,
 }
 
-impl Calls {
+impl AssembledCalls {
     /// Number of calls.
     pub fn len(&self) -> usize {
         self.order.len()
@@ -121,7 +121,7 @@ impl Calls {
     /// Assembles a published call again from its notifications, with the version and closing state of the published
     /// record as far as the notifications allow, and with the directory that was set: the version that the record
     /// refers to. `None` if no call of that account has its id.
-    pub fn retold(&self, published: &Call) -> Option<Call> {
+    pub fn reassemble_as(&self, published: &Call) -> Option<Call> {
         let fold = self.graph.fold(self.key_of(published)?)?;
         let status = status_of(published, fold.is_live());
         Some(self.consistency.record(&fold, status))
@@ -180,7 +180,7 @@ impl Calls {
     fn status(&self, key: CallKey, live: bool) -> RecordStatus {
         RecordStatus {
             state: if live { State::Incomplete } else { State::Complete },
-            reason: live.then_some(ClosedBecause::EndOfInput),
+            reason: live.then_some(CloseReason::EndOfInput),
             late_for: None,
             version: 1,
             updated_at: self.graph.calls[key].status.0.unwrap_or(Time::from_millis(0)),
@@ -193,7 +193,7 @@ fn status_of(published: &Call, live: bool) -> RecordStatus {
     let (state, reason) = match (published.state, live) {
         (State::Live, _) => (State::Live, None),
         (State::Incomplete, true) => (State::Incomplete, published.completeness.reason),
-        (State::Complete, true) => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
+        (State::Complete, true) => (State::Incomplete, Some(CloseReason::EndOfInput)),
         (State::Complete | State::Incomplete, false) => (State::Complete, None),
     };
     RecordStatus {

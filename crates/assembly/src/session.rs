@@ -158,7 +158,7 @@ impl Session {
         party: &Party<'_>,
     ) -> Applied {
         self.last_seen = self.last_seen.max(sequence);
-        let full = self.events.len() >= limits::NOTIFICATIONS_PER_SESSION;
+        let full = self.events.len() >= limits::MAX_NOTIFICATIONS_PER_SESSION;
         if full && self.events.last_sequence().is_some_and(|last| sequence > last) {
             return Applied::Beyond;
         }
@@ -334,7 +334,7 @@ impl Session {
     /// How many sequence numbers lie beyond the last stored one.
     pub(crate) fn beyond_limit(&self) -> u64 {
         match self.events.last_sequence() {
-            Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => {
+            Some(last) if self.events.len() >= limits::MAX_NOTIFICATIONS_PER_SESSION => {
                 u64::from(self.last_seen.abs_diff(last))
             }
             _ => 0,

@@ -9,18 +9,18 @@ pub struct Settings {
     /// only from a link.
     pub gap_settle_ms: i64,
     /// Idle time after which a call is closed as incomplete when only one of several legs is open.
-    pub last_leg_silent_ms: i64,
+    pub last_leg_idle_timeout_ms: i64,
     /// Idle time after which any call is closed as incomplete, counted from its last event if that arrived late.
-    pub silent_ms: i64,
+    pub idle_timeout_ms: i64,
     /// Minimum interval between two versions of a live call; longer for a call with hundreds of notifications.
-    pub version_every_ms: i64,
+    pub min_version_interval_ms: i64,
     /// How long a closed call stays in memory for late notifications.
-    pub keep_closed_ms: i64,
+    pub closed_call_ttl_ms: i64,
     /// Idle time after which a lookup is requested for a live call that seems to lack notifications. `None` if there
     /// is no connection to look it up.
-    pub ask_after_ms: Option<i64>,
+    pub lookup_after_ms: Option<i64>,
     /// Whether versions of live calls are published with their record; they are counted in any case.
-    pub live: bool,
+    pub publish_live_versions: bool,
 }
 
 impl Default for Settings {
@@ -29,12 +29,12 @@ impl Default for Settings {
         Self {
             settle_ms: 1_000,
             gap_settle_ms: 10_000,
-            last_leg_silent_ms: 60_000,
-            silent_ms: 8 * HOUR_MS,
-            version_every_ms: 1_000,
-            keep_closed_ms: HOUR_MS,
-            ask_after_ms: None,
-            live: true,
+            last_leg_idle_timeout_ms: 60_000,
+            idle_timeout_ms: 8 * HOUR_MS,
+            min_version_interval_ms: 1_000,
+            closed_call_ttl_ms: HOUR_MS,
+            lookup_after_ms: None,
+            publish_live_versions: true,
         }
     }
 }

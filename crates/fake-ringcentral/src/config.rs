@@ -34,7 +34,7 @@ pub struct Config {
     /// The secret of that app.
     pub client_secret: String,
     /// Whether a login returns a refresh token.
-    pub gives_refresh_tokens: bool,
+    pub issues_refresh_tokens: bool,
     /// Length of a window of the rate limits, and of a penalty.
     pub rate_window: Duration,
     /// Time from the end of a call to its record in the call log, at the speed of calls.
@@ -42,7 +42,7 @@ pub struct Config {
     /// Time from the start of a call to its entry in the list of active calls, at the speed of calls.
     pub active_calls_lag: Duration,
     /// How long an ended session can be looked up, at the speed of calls.
-    pub session_tail: Duration,
+    pub session_retention: Duration,
     /// A subscription is blacklisted when its deliveries have failed for this time.
     pub blacklist_after: Duration,
     /// Faults of each delivery: reorder, delay, duplicate, drop.
@@ -61,11 +61,11 @@ impl Default for Config {
             seed: 1,
             client_id: "fake-client".to_owned(),
             client_secret: "fake-secret".to_owned(),
-            gives_refresh_tokens: true,
+            issues_refresh_tokens: true,
             rate_window: Duration::from_secs(60),
             call_log_delay: Duration::from_secs(20),
             active_calls_lag: Duration::from_secs(5),
-            session_tail: Duration::from_secs(60),
+            session_retention: Duration::from_secs(60),
             blacklist_after: Duration::from_secs(600),
             faults: Faults::default(),
         }

@@ -39,7 +39,7 @@ pub use notification::{
     Attributes, Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park,
     Party, PeerId, Recording, Source, Status,
 };
-pub use stream::{MAX_DOCUMENT_BYTES, Place, SourcedMessage, Stream};
+pub use stream::{MAX_DOCUMENT_BYTES, SourceSpan, SourcedMessage, Stream};
 pub use text::{Raw, Text};
-pub use unreadable::Unreadable;
+pub use unreadable::ParseError;
 pub use wholecall_time::Time;

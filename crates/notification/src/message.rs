@@ -1,6 +1,6 @@
 //! Distinguishes telephony notifications from everything else that RingCentral posts to the same address.
 
-use crate::{Document, JsonError, Notification, Source, Unreadable, json::Reader, text::Lenient};
+use crate::{Document, JsonError, Notification, ParseError, Source, json::Reader, text::Lenient};
 
 /// A document that RingCentral posts to a webhook, or sends over a WebSocket.
 #[derive(Debug, Clone, Copy)]
@@ -25,15 +25,15 @@ pub enum Message<'d, 'a> {
 
 impl<'a> Document<'a> {
     /// Reads one JSON document.
-    pub fn parse(json: &'a str) -> Result<Self, Unreadable> {
+    pub fn parse(json: &'a str) -> Result<Self, ParseError> {
         match json.trim_ascii().bytes().next() {
             None => return Ok(Self::default()),
             Some(b'{') => {}
-            Some(_) => return Err(Unreadable::NotAnObject),
+            Some(_) => return Err(ParseError::NotAnObject),
         }
         let mut document = Self::default();
         let mut json = Reader::new(json);
-        document.read(&mut json).and_then(|()| json.end()).map_err(Unreadable::Json)?;
+        document.read(&mut json).and_then(|()| json.end()).map_err(ParseError::Json)?;
         Ok(document)
     }
 
@@ -44,7 +44,7 @@ impl<'a> Document<'a> {
     }
 
     /// Classifies the document.
-    pub fn message(&self) -> Result<Message<'_, 'a>, Unreadable> {
+    pub fn message(&self) -> Result<Message<'_, 'a>, ParseError> {
         let event = self.event.as_deref().unwrap_or_default();
         // Only notifications have a sequence number.
         if self.body.sequence.is_none() {
@@ -67,7 +67,7 @@ impl<'a> Document<'a> {
         match self.event.as_deref() {
             Some(event) => Ok(Message::Other { event }),
             None if self.is_blank() => Ok(Message::Validation),
-            None => Err(Unreadable::NotANotification),
+            None => Err(ParseError::NotANotification),
         }
     }
 }

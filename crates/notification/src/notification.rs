@@ -5,7 +5,7 @@
 //! `peerId.sessionId` may contain a telephony session id.
 
 use crate::{
-    Code, Direction, LogRecord, Origin, Raw, Reason, Role, Text, Time, Unreadable,
+    Code, Direction, LogRecord, Origin, ParseError, Raw, Reason, Role, Text, Time,
     lenient_struct::lenient_struct,
 };
 
@@ -38,40 +38,40 @@ pub enum Source {
 
 impl<'d, 'a> Notification<'d, 'a> {
     /// A notification of a change.
-    pub(crate) fn new(document: &'d Document<'a>) -> Result<Self, Unreadable> {
+    pub(crate) fn new(document: &'d Document<'a>) -> Result<Self, ParseError> {
         let body = &document.body;
         let session_id = session_id(body)?;
         if body.parties.is_empty() {
-            return Err(Unreadable::NoParty);
+            return Err(ParseError::NoParty);
         }
         let sequence = body.sequence.and_then(|sequence| u32::try_from(sequence).ok());
-        let Some(sequence) = sequence else { return Err(Unreadable::NoSequence) };
+        let Some(sequence) = sequence else { return Err(ParseError::NoSequence) };
         if body.parties.iter().any(|party| party.id().is_empty()) {
-            return Err(Unreadable::PartyWithoutId { sequence });
+            return Err(ParseError::PartyWithoutId { sequence });
         }
         // RingCentral sends within a fraction of a second of the event, so the sending time can replace its time.
         let Some(event_time) = body.event_time.or(document.timestamp) else {
-            return Err(Unreadable::NoTime { sequence });
+            return Err(ParseError::NoTime { sequence });
         };
         Ok(Self { document, session_id, source: Source::Change { sequence }, event_time })
     }
 
     /// A snapshot: the answer to a request for a session.
-    pub(crate) fn from_snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
+    pub(crate) fn from_snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, ParseError> {
         let body = &document.body;
         // Only an empty body means that the session does not exist; anything else without a party was not understood.
         let is_unknown = body.parties.is_empty() && body.unknown.is_empty() && body.creation_time.is_none();
         if !is_unknown && body.parties.iter().all(|party| party.id().is_empty()) {
-            return Err(Unreadable::NoParty);
+            return Err(ParseError::NoParty);
         }
-        let event_time = document.timestamp.ok_or(Unreadable::AnswerWithoutTime)?;
+        let event_time = document.timestamp.ok_or(ParseError::AnswerWithoutTime)?;
         Ok(Self { document, session_id, source: Source::Snapshot, event_time })
     }
 
     /// A record of the call log.
-    pub(crate) fn from_log_record(document: &'d Document<'a>) -> Result<Self, Unreadable> {
+    pub(crate) fn from_log_record(document: &'d Document<'a>) -> Result<Self, ParseError> {
         let session_id = session_id(&document.body)?;
-        let end = LogRecord::of(&document.body).end().ok_or(Unreadable::LoggedBeforeItsEnd)?;
+        let end = LogRecord::of(&document.body).end().ok_or(ParseError::LoggedCallInProgress)?;
         Ok(Self { document, session_id, source: Source::CallLog, event_time: end })
     }
 
@@ -115,7 +115,7 @@ impl<'d, 'a> Notification<'d, 'a> {
 
     /// When the call had begun at the latest, according to a lookup answer: the session's creation, or the start in
     /// the list of active calls or in the call log; the earliest if there are several.
-    pub fn begun(&self) -> Option<Time> {
+    pub fn starts_by(&self) -> Option<Time> {
         match self.source {
             Source::Change { .. } => None,
             Source::Snapshot => self.body().creation_time.into_iter().chain(self.document.start_time).min(),
@@ -125,7 +125,7 @@ impl<'d, 'a> Notification<'d, 'a> {
 
     /// All times that may become part of a record.
     pub fn times(&self) -> impl Iterator<Item = Time> + use<'d, 'a> {
-        [Some(self.event_time), self.document.timestamp, self.document.start_time, self.begun()]
+        [Some(self.event_time), self.document.timestamp, self.document.start_time, self.starts_by()]
             .into_iter()
             .chain([self.body().creation_time])
             .flatten()
@@ -149,8 +149,8 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 }
 
-fn session_id<'d>(body: &'d Body<'_>) -> Result<&'d str, Unreadable> {
-    non_empty(&body.telephony_session_id).ok_or(Unreadable::NoSession)
+fn session_id<'d>(body: &'d Body<'_>) -> Result<&'d str, ParseError> {
+    non_empty(&body.telephony_session_id).ok_or(ParseError::NoSession)
 }
 
 /// The account id in `/restapi/v1.0/account/{id}/…`. `None` for `~`.

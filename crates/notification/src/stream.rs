@@ -11,7 +11,7 @@ use std::{
 use memchr::{memchr, memchr_iter};
 
 use crate::{
-    Document, Message, Unreadable,
+    Document, Message, ParseError,
     json::{JsonProblem, Reader},
 };
 
@@ -63,20 +63,20 @@ pub struct Stream<R> {
 /// A message and its position in the input.
 pub struct SourcedMessage<'d, 'a> {
     /// Where the document begins.
-    pub place: Place<'a>,
+    pub place: SourceSpan<'a>,
     /// The message, or why it cannot be read.
-    pub message: Result<Message<'d, 'a>, Unreadable>,
+    pub message: Result<Message<'d, 'a>, ParseError>,
 }
 
 /// Where a document begins. Its line is only counted on request.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct SourceSpan<'a> {
     lines_before: u64,
     before: &'a [u8],
     document: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> SourceSpan<'a> {
     /// The line on which the document begins, from 1.
     pub fn line(self) -> u64 {
         self.lines_before + memchr_iter(b'\n', self.before).count() as u64 + 1
@@ -95,7 +95,7 @@ enum Stop<B> {
     Exhausted,
     /// The text ends inside a document.
     Inside,
-    Refused(Unreadable),
+    Refused(ParseError),
 }
 
 impl<R: Read> Stream<R> {
@@ -128,18 +128,18 @@ impl<R: Read> Stream<R> {
             let problem = match self.walk(&mut each) {
                 Stop::Broke(value) => return Ok(ControlFlow::Break(value)),
                 Stop::Refused(problem) => problem,
-                Stop::Exhausted if self.bad_byte => Unreadable::Utf8(0),
-                Stop::Inside if self.bad_byte => Unreadable::Utf8(self.checked - self.start),
-                Stop::Inside if pending > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
+                Stop::Exhausted if self.bad_byte => ParseError::Utf8(0),
+                Stop::Inside if self.bad_byte => ParseError::Utf8(self.checked - self.start),
+                Stop::Inside if pending > MAX_DOCUMENT_BYTES => ParseError::TooLong,
                 Stop::Inside | Stop::Exhausted if !self.input_ended => {
                     self.fill();
                     continue;
                 }
-                Stop::Inside => Unreadable::CutOff,
-                Stop::Exhausted if self.start < self.end => Unreadable::Utf8(0),
+                Stop::Inside => ParseError::CutOff,
+                Stop::Exhausted if self.start < self.end => ParseError::Utf8(0),
                 Stop::Exhausted => match self.failure.take() {
                     Some(failure) => return Err(failure),
-                    None if std::mem::take(&mut self.open_lists) > 0 => Unreadable::ListCutOff,
+                    None if std::mem::take(&mut self.open_lists) > 0 => ParseError::ListCutOff,
                     None => return Ok(ControlFlow::Continue(())),
                 },
             };
@@ -180,7 +180,7 @@ impl<R: Read> Stream<R> {
                     match document.read(&mut json) {
                         Ok(()) => {
                             let length = json.position();
-                            let place = Place {
+                            let place = SourceSpan {
                                 lines_before: self.lines,
                                 before: &self.buffer[self.counted..origin + at],
                                 document: &rest[..length],
@@ -194,10 +194,10 @@ impl<R: Read> Stream<R> {
                             parties.clear();
                         }
                         Err(error) if error.problem == JsonProblem::End => break Stop::Inside,
-                        Err(error) => break Stop::Refused(Unreadable::Json(error)),
+                        Err(error) => break Stop::Refused(ParseError::Json(error)),
                     }
                 }
-                Some(_) => break Stop::Refused(Unreadable::NotAnObject),
+                Some(_) => break Stop::Refused(ParseError::NotAnObject),
             }
         };
         self.start += at;
@@ -208,7 +208,7 @@ impl<R: Read> Stream<R> {
     /// skipped up to the next line that begins with `{`.
     fn report_line<B>(
         &mut self,
-        problem: Unreadable,
+        problem: ParseError,
         each: &mut impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let flow = each(self.located(Err(problem)));
@@ -221,9 +221,9 @@ impl<R: Read> Stream<R> {
         flow
     }
 
-    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> SourcedMessage<'s, 's> {
+    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, ParseError>) -> SourcedMessage<'s, 's> {
         self.count_lines();
-        SourcedMessage { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
+        SourcedMessage { place: SourceSpan { lines_before: self.lines, before: &[], document: "" }, message }
     }
 
     /// Skips the rest of the line; returns whether it was a lone `{`.

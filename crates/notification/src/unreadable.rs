@@ -7,7 +7,7 @@ use crate::{JsonError, stream::MAX_DOCUMENT_BYTES};
 /// Why a document is not a readable notification.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum Unreadable {
+pub enum ParseError {
     /// The text is not JSON.
     #[error("not JSON: {0}")]
     Json(#[source] JsonError),
@@ -55,5 +55,5 @@ pub enum Unreadable {
     AnswerWithoutTime,
     /// A call log record of a call in progress, which may still change.
     #[error("a call log record of a call that is not over: it has no start and duration yet")]
-    LoggedBeforeItsEnd,
+    LoggedCallInProgress,
 }

@@ -15,7 +15,7 @@ use crate::{
     time::Time,
 };
 
-pub use completeness::{BeyondLimit, ClosedBecause, Completeness, Gap, Repaired, RepairedFact, UnlinkedGone};
+pub use completeness::{CloseReason, Completeness, ExceededLimit, Gap, LookupFact, Repaired, UnlinkedGone};
 pub use leg::{Endpoint, Leg, LegDirection, LegOutcome, LegState, Segment};
 pub use transfers::{Evidence, EvidenceKind, Link, LinkEnd, LinkKind, Move, MoveKind};
 

@@ -9,7 +9,7 @@ use crate::{
 
 impl Call {
     /// Removes contradictions from the record and returns them. A valid record stays unchanged.
-    pub fn make_sound(&mut self) -> Vec<String> {
+    pub fn repair(&mut self) -> Vec<String> {
         let found = self.violations();
         if found.is_empty() {
             return found;

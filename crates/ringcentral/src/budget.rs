@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_processes_used_is_learnt_from_the_headers() {
+    fn what_other_processes_used_is_learned_from_the_headers() {
         let mut budget = Budget::default();
         let headers = RateLimitHeaders {
             limit: Some(20),

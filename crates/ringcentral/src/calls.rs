@@ -204,12 +204,7 @@ impl Client {
 
     /// A page (from 1) of the account's calls that began between two times (`2026-06-01T12:00:00.000Z`),
     /// newest first, and whether there is another page.
-    pub async fn logged_calls(
-        &self,
-        from: &str,
-        until: &str,
-        page: usize,
-    ) -> Result<(Vec<CallLogRecord>, bool)> {
+    pub async fn call_log(&self, from: &str, until: &str, page: usize) -> Result<(Vec<CallLogRecord>, bool)> {
         let path = format!("/restapi/v1.0/account/~/call-log?view=Detailed&dateFrom={from}&dateTo={until}");
         self.log(&path, page).await
     }

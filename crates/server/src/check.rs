@@ -206,7 +206,7 @@ impl Check<'_> {
             return Ok((None, Some("it has no record".to_owned())));
         };
         let directory = self.directories.of_record(stored.tenant, published)?;
-        let Some(mut fresh) = collect(&stored.entries, directory).finish().retold(published) else {
+        let Some(mut fresh) = collect(&stored.entries, directory).finish().reassemble_as(published) else {
             return Ok((None, Some("its notifications do not make a call of its id".to_owned())));
         };
         fresh.related.clone_from(&published.related);

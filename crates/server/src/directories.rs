@@ -1,4 +1,4 @@
-//! The directories of accounts, in versions: what RingCentral lists, and names that were learnt from notifications. A
+//! The directories of accounts, in versions: what RingCentral lists, and names that were learned from notifications. A
 //! record names the version that it was made with.
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wholecall_assembly::{Directory, Entry, LearntName, Names};
+use wholecall_assembly::{Directory, DirectoryEntry, LearnedName, LearnedNames};
 use wholecall_record::{Call, Time};
 use wholecall_ringcentral::Extension;
 use wholecall_store::{Store, StoreError, StoredDirectory, TenantId, TenantView};
@@ -125,8 +125,8 @@ pub(crate) struct Contents {
     #[serde(flatten)]
     pub(crate) listed: wholecall_ringcentral::Directory,
     /// Names from notifications, of extensions that RingCentral lists without a name or not at all.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) learnt_names: BTreeMap<String, StoredName>,
+    #[serde(alias = "learntNames", skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) learned_names: BTreeMap<String, StoredName>,
 }
 
 /// An extension's name from notifications.
@@ -171,11 +171,11 @@ impl Contents {
         }
     }
 
-    /// Removes learnt names of extensions that RingCentral lists with a name.
+    /// Removes learned names of extensions that RingCentral lists with a name.
     fn remove_listed_names(&mut self) {
         let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
         for extension in self.listed.extensions.iter().filter(|extension| is_named(&extension.name)) {
-            self.learnt_names.remove(&extension.id);
+            self.learned_names.remove(&extension.id);
         }
     }
 
@@ -190,30 +190,30 @@ impl Contents {
         for (extension, number) in self.listed.reached_at() {
             directory.add_forwarding(extension, number);
         }
-        for (extension, learnt) in &self.learnt_names {
-            directory.add_learnt_name(extension, &learnt.name);
+        for (extension, learned) in &self.learned_names {
+            directory.add_learned_name(extension, &learned.name);
         }
         directory
     }
 }
 
 impl StoredName {
-    pub(crate) fn of(learnt: &LearntName) -> Self {
-        let LearntName { name, at, numbers } = learnt;
+    pub(crate) fn of(learned: &LearnedName) -> Self {
+        let LearnedName { name, at, numbers } = learned;
         let numbers = numbers.iter().map(ToString::to_string).collect();
         Self { name: name.to_string(), at_ms: at.as_millis(), numbers }
     }
 
-    fn learnt(&self) -> LearntName {
+    fn learned(&self) -> LearnedName {
         let numbers = self.numbers.iter().map(|number| number.as_str().into()).collect();
-        LearntName { name: self.name.as_str().into(), at: Time::from_millis(self.at_ms), numbers }
+        LearnedName { name: self.name.as_str().into(), at: Time::from_millis(self.at_ms), numbers }
     }
 
     /// Adds the stored names of a tenant's accounts.
-    pub(crate) fn add_stored(names: &mut Names, view: &TenantView) -> Result<(), StoreError> {
+    pub(crate) fn add_stored(names: &mut LearnedNames, view: &TenantView) -> Result<(), StoreError> {
         for stored in view.directories()? {
-            for (extension, name) in &Contents::of_text(&stored.contents).learnt_names {
-                names.insert(&stored.account, extension, name.learnt());
+            for (extension, name) in &Contents::of_text(&stored.contents).learned_names {
+                names.insert(&stored.account, extension, name.learned());
             }
         }
         Ok(())
@@ -221,9 +221,9 @@ impl StoredName {
 }
 
 /// What records need of a listed extension.
-pub(crate) fn entry(extension: &Extension) -> Entry {
+pub(crate) fn entry(extension: &Extension) -> DirectoryEntry {
     let Extension { extension_number, name, kind, .. } = extension;
-    Entry::listed(kind.as_deref(), name.as_deref(), extension_number.as_deref())
+    DirectoryEntry::listed(kind.as_deref(), name.as_deref(), extension_number.as_deref())
 }
 
 fn read(stored: &StoredDirectory) -> Result<Directory, StoreError> {

@@ -19,7 +19,7 @@ mod event_type;
 mod feeds;
 mod headers;
 mod ingest_stats;
-mod learnt_names;
+mod learned_names;
 mod listen;
 pub mod local_forwarder;
 mod metrics;

@@ -18,7 +18,7 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
 };
-use wholecall_assembly::{Assembler, Change, Contradiction, Question, Settings};
+use wholecall_assembly::{Assembler, Change, Contradiction, Lookup, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
@@ -33,7 +33,7 @@ use self::{
 use crate::{
     clock::Clock,
     directories::Directories,
-    learnt_names::LearntNames,
+    learned_names::StoredNames,
     metrics::Metrics,
     privacy::erasure,
     tenants::{Tenant, Tenants},
@@ -78,7 +78,7 @@ pub(crate) struct Pipeline {
     store: Store,
     tenants: std::sync::Arc<Tenants>,
     directories: Directories,
-    names: LearntNames,
+    names: StoredNames,
     metrics: Metrics,
     lookups: LookupQueue,
     position: Position,
@@ -91,7 +91,7 @@ pub(crate) struct Pipeline {
     /// When the first notification arrived whose changes may not be written yet.
     unwritten_since: Option<Time>,
     /// Interval between the versions of a live call.
-    version_every_ms: i64,
+    min_version_interval_ms: i64,
     /// The state in memory may be ahead of the store and is to be restored from it.
     needs_rebuild: bool,
     /// After a failed commit the next one is tried even if it is empty; nothing is read before it is durable.
@@ -112,7 +112,7 @@ impl Pipeline {
         let tenants_changed = tenants.watch();
         Self {
             directories: Directories::new(store.clone()),
-            names: LearntNames::new(store.clone()),
+            names: StoredNames::new(store.clone()),
             store,
             tenants,
             metrics,
@@ -123,7 +123,7 @@ impl Pipeline {
             made: Vec::new(),
             committing: None,
             unwritten_since: None,
-            version_every_ms: Settings::default().version_every_ms,
+            min_version_interval_ms: Settings::default().min_version_interval_ms,
             needs_rebuild: true,
             must_commit: false,
             tenants_changed,
@@ -236,8 +236,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Makes directory versions of the names that were learnt until a time.
-    fn apply_learnt_names(&mut self, now: Time) -> Result<(), StoreError> {
+    /// Makes directory versions of the names that were learned until a time.
+    fn apply_learned_names(&mut self, now: Time) -> Result<(), StoreError> {
         for (tenant, account) in self.names.store_due(now)? {
             self.load_directory(tenant, &account)?;
         }
@@ -273,7 +273,7 @@ impl Pipeline {
         let is_behind = entries.last().is_some_and(|last| last.position < head);
         if !is_behind {
             let now = self.clock.now();
-            self.apply_learnt_names(now)?;
+            self.apply_learned_names(now)?;
             self.tick(now);
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
@@ -307,11 +307,13 @@ impl Pipeline {
     /// out, and that is how assembling catches up; completed calls are published without delay.
     fn throttle_live_updates(&mut self, next: Option<&Entry>) {
         let behind_ms = next.map_or(0, |entry| self.clock.now() - Time::from_millis(entry.arrived_ms));
-        let default_ms = Settings::default().version_every_ms;
+        let default_ms = Settings::default().min_version_interval_ms;
         let every_ms = default_ms * (1 + behind_ms.max(0) / LAG_STEP_MS).min(MAX_SLOWDOWN);
-        if self.version_every_ms != every_ms {
-            self.version_every_ms = every_ms;
-            self.assemblers.values_mut().for_each(|assembler| assembler.set_version_every_ms(every_ms));
+        if self.min_version_interval_ms != every_ms {
+            self.min_version_interval_ms = every_ms;
+            self.assemblers
+                .values_mut()
+                .for_each(|assembler| assembler.set_min_version_interval_ms(every_ms));
         }
     }
 
@@ -326,7 +328,7 @@ impl Pipeline {
         self.names.retain(|id| snapshot.by_id.contains_key(&id));
         for (&id, assembler) in &mut self.assemblers {
             let Some(tenant) = snapshot.by_id.get(&id) else { continue };
-            let settings = settings(&self.store, tenant, self.version_every_ms);
+            let settings = settings(&self.store, tenant, self.min_version_interval_ms);
             if *assembler.settings() != settings {
                 assembler.set_settings(settings);
                 self.deadlines.extend(assembler.next_due().map(|deadline| ((deadline, id), ())));
@@ -349,7 +351,7 @@ impl Pipeline {
             }
             self.unwritten_since.get_or_insert(arrived);
             self.tick(arrived);
-            self.apply_learnt_names(arrived)?;
+            self.apply_learned_names(arrived)?;
             let received = self.receive(entry);
             let place = || format!("what notification {} is about", entry.position.0);
             self.skip_damaged(received, Some(tenant), place)?;
@@ -399,7 +401,7 @@ impl Pipeline {
         }
         let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
         let contradictions = assembler.take_contradictions();
-        for Question { account, session } in assembler.take_questions() {
+        for Lookup { account, session } in assembler.poll_lookups() {
             if let Some(account) = account {
                 let (account, session) = (account.to_string(), session.to_string());
                 self.lookups.push(LookupRequest { tenant, account, session, logged: None, started_ms: None });
@@ -438,7 +440,7 @@ impl Pipeline {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(new) => {
                 let settings = match self.tenants.with_new_id(tenant)? {
-                    Some(tenant) => settings(&self.store, &tenant, self.version_every_ms),
+                    Some(tenant) => settings(&self.store, &tenant, self.min_version_interval_ms),
                     None => Settings::default(),
                 };
                 let mut assembler = Assembler::new(settings);
@@ -457,18 +459,18 @@ fn not_ahead(clock: &Clock, stored_ms: i64) -> Time {
 }
 
 /// The assembler's settings for a tenant: the tenant's own where it has any, else the defaults.
-fn settings(store: &Store, tenant: &Tenant, version_every_ms: i64) -> Settings {
+fn settings(store: &Store, tenant: &Tenant, min_version_interval_ms: i64) -> Settings {
     let (default, own) = (Settings::default(), &tenant.settings);
     // An unreadable store counts as no connection.
     let is_connected = store.of(tenant.id).is_connected().unwrap_or(false);
     Settings {
-        ask_after_ms: is_connected.then_some(LOOKUP_AFTER_MS),
+        lookup_after_ms: is_connected.then_some(LOOKUP_AFTER_MS),
         settle_ms: own.settle_ms.unwrap_or(default.settle_ms),
         gap_settle_ms: own.gap_settle_ms.unwrap_or(default.gap_settle_ms),
-        last_leg_silent_ms: own.last_leg_stale_ms.unwrap_or(default.last_leg_silent_ms),
-        silent_ms: own.stale_ms.unwrap_or(default.silent_ms),
-        version_every_ms,
-        keep_closed_ms: CLOSED_CALL_TTL_MS,
+        last_leg_idle_timeout_ms: own.last_leg_stale_ms.unwrap_or(default.last_leg_idle_timeout_ms),
+        idle_timeout_ms: own.stale_ms.unwrap_or(default.idle_timeout_ms),
+        min_version_interval_ms,
+        closed_call_ttl_ms: CLOSED_CALL_TTL_MS,
         ..default
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use wholecall_assembly::{Assembler, Calls, Change, Changes, Collection, Names, Settings};
+use wholecall_assembly::{AssembledCalls, Assembler, Change, Changes, Collection, LearnedNames, Settings};
 use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::{Call, Time};
 
@@ -41,7 +41,7 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let signer = signer(arguments, format)?;
     let mut collection = Collection::default();
     let directories = directory::read(&reading.directory)?;
-    let mut names = Names::default();
+    let mut names = LearnedNames::default();
     let reader = Reader::new(reading.strict).with_progress(&arguments.input.files);
     let tally = reader.read(&arguments.input.files, |_, _, notification| {
         names.learn(notification);
@@ -64,7 +64,7 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
 }
 
 /// Writes the records of all calls, one batch while the next one is assembled on all cores.
-fn write_all(calls: &Calls, output: &mut Output<impl Write>) -> io::Result<()> {
+fn write_all(calls: &AssembledCalls, output: &mut Output<impl Write>) -> io::Result<()> {
     const BATCH_CALLS: usize = 64;
     let assemble = |start: usize| -> Vec<Call> {
         let places = start..calls.len().min(start + BATCH_CALLS);
@@ -103,7 +103,7 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let mut live = Live {
         assembler,
         directories,
-        names: Names::limited_to(MAX_ACCOUNT_NAMES_BYTES),
+        names: LearnedNames::limited_to(MAX_ACCOUNT_NAMES_BYTES),
         clock: Clock::new(),
         output,
         is_interactive,
@@ -150,10 +150,10 @@ fn settings(timing: &TimingArgs) -> Settings {
     Settings {
         settle_ms: millis(timing.settle),
         gap_settle_ms: millis(timing.gap_settle).max(millis(timing.settle)),
-        last_leg_silent_ms: millis(timing.last_leg_idle_timeout),
-        silent_ms: millis(timing.idle_timeout),
-        keep_closed_ms: millis(timing.late_window),
-        live: false,
+        last_leg_idle_timeout_ms: millis(timing.last_leg_idle_timeout),
+        idle_timeout_ms: millis(timing.idle_timeout),
+        closed_call_ttl_ms: millis(timing.late_window),
+        publish_live_versions: false,
         ..Settings::default()
     }
 }
@@ -177,7 +177,7 @@ struct Live<W: Write> {
     assembler: Assembler,
     directories: Directories,
     /// Names of extensions learned from the input so far.
-    names: Names,
+    names: LearnedNames,
     clock: Clock,
     output: Output<W>,
     /// Whether each call is flushed at once, because a person or a program may be reading the output live.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Context;
 use serde::Deserialize;
-use wholecall_assembly::{Directory, Entry, Names};
+use wholecall_assembly::{Directory, DirectoryEntry, LearnedNames};
 
 /// Directories by account; the one under `None` applies to accounts without their own.
 pub(crate) type Directories = BTreeMap<Option<String>, Directory>;
@@ -113,7 +113,7 @@ pub(crate) fn read(files: &[impl AsRef<Path>]) -> anyhow::Result<Directories> {
 }
 
 /// Adds the names of extensions learned from the input to the directories.
-pub(crate) fn with_names(mut directories: Directories, names: &Names) -> Directories {
+pub(crate) fn with_names(mut directories: Directories, names: &LearnedNames) -> Directories {
     for account in names.accounts() {
         let directory = with_names_of(&directories, names, account);
         directories.insert(Some(account.to_owned()), directory);
@@ -122,7 +122,7 @@ pub(crate) fn with_names(mut directories: Directories, names: &Names) -> Directo
 }
 
 /// The directory of one account, with the names of its extensions learned from the input so far.
-pub(crate) fn with_names_of(directories: &Directories, names: &Names, account: &str) -> Directory {
+pub(crate) fn with_names_of(directories: &Directories, names: &LearnedNames, account: &str) -> Directory {
     let known = directories.get(&Some(account.to_owned())).or_else(|| directories.get(&None));
     let mut directory = known.cloned().unwrap_or_default();
     names.add_to(&mut directory, account);
@@ -142,8 +142,8 @@ fn user_of_forwarding_numbers(uri: &str) -> Option<&str> {
 }
 
 impl Listed {
-    fn entry(&self) -> Entry {
-        Entry::listed(self.kind.as_deref(), self.name.as_deref(), self.extension_number.as_deref())
+    fn entry(&self) -> DirectoryEntry {
+        DirectoryEntry::listed(self.kind.as_deref(), self.name.as_deref(), self.extension_number.as_deref())
     }
 
     /// Adds a number of the account, a forwarding number of a user, or the lines of a device.

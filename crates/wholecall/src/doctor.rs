@@ -126,7 +126,7 @@ async fn active(client: &Client) -> Outcome {
 async fn logged(client: &Client) -> Outcome {
     let now = Timestamp::now();
     let from = (now - SignedDuration::from_hours(24)).to_string();
-    let (calls, is_more) = client.logged_calls(&from, &now.to_string(), 1).await?;
+    let (calls, is_more) = client.call_log(&from, &now.to_string(), 1).await?;
     let at_least = if is_more { "at least " } else { "" };
     Ok(format!("{at_least}{} calls in the last 24 hours", calls.len()))
 }

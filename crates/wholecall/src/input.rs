@@ -10,7 +10,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use wholecall_notification::{Message, Notification, Place, Stream};
+use wholecall_notification::{Message, Notification, SourceSpan, Stream};
 use wholecall_record::display::escape_control;
 
 /// Maximum number of problems that are printed: in a file of another kind, every line is one.
@@ -47,7 +47,7 @@ impl std::error::Error for StrictStop {}
 #[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
     file: &'a str,
-    place: Place<'a>,
+    place: SourceSpan<'a>,
 }
 
 impl<'a> Origin<'a> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use wholecall_assembly::{Calls, Collection, Names};
+use wholecall_assembly::{AssembledCalls, Collection, LearnedNames};
 use wholecall_record::CallId;
 use wholecall_render::{
     drawing::draw,
@@ -69,7 +69,10 @@ pub(crate) fn explain(arguments: &CallsArgs) -> anyhow::Result<Tally> {
 }
 
 /// Prints a text for the requested call, or for each.
-fn print(arguments: &CallsArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> anyhow::Result<Tally> {
+fn print(
+    arguments: &CallsArgs,
+    text: impl Fn(&AssembledCalls, &str) -> Option<String>,
+) -> anyhow::Result<Tally> {
     let (id, files) = call_and_files(&arguments.call_and_files)?;
     let (calls, tally) = collect(arguments, files)?;
     let mut output = io::stdout().lock();
@@ -93,10 +96,10 @@ fn print(arguments: &CallsArgs, text: impl Fn(&Calls, &str) -> Option<String>) -
 }
 
 /// Assembles the calls in files.
-fn collect(arguments: &CallsArgs, files: &[PathBuf]) -> anyhow::Result<(Calls, Tally)> {
+fn collect(arguments: &CallsArgs, files: &[PathBuf]) -> anyhow::Result<(AssembledCalls, Tally)> {
     let mut collection = Collection::default();
     let directories = directory::read(&arguments.reading.directory)?;
-    let mut names = Names::default();
+    let mut names = LearnedNames::default();
     let reader = Reader::new(arguments.reading.strict).with_progress(files);
     let tally = reader.read(files, |_, _, notification| {
         names.learn(notification);
@@ -121,7 +124,7 @@ fn call_and_files(arguments: &[PathBuf]) -> anyhow::Result<(Option<&str>, &[Path
     }
 }
 
-fn no_such_call(id: &str, calls: &Calls) -> String {
+fn no_such_call(id: &str, calls: &AssembledCalls) -> String {
     /// Maximum number of ids that the message names.
     const MAX_NAMED: usize = 5;
     let named: Vec<CallId> = calls.ids().take(MAX_NAMED).collect();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wholecall_assembly::{Calls, Collection, Contradiction};
+use wholecall_assembly::{AssembledCalls, Collection, Contradiction};
 use wholecall_notification::{Document, Message};
 use wholecall_record::{Call, Time};
 use wholecall_simulator::{Notification, Scenario};
@@ -62,7 +62,7 @@ fn snapshots_and_rest(all: &[Notification], at: usize, kind: SnapshotKind) -> Ve
     snapshots.map(|value| value.to_string()).chain(all[at..].iter().map(Notification::to_json)).collect()
 }
 
-fn assembled(documents: &[String]) -> Calls {
+fn assembled(documents: &[String]) -> AssembledCalls {
     let mut collection = Collection::default();
     for json in documents {
         let document = Document::parse(json).expect("documents");

@@ -29,7 +29,7 @@ fn read(json: &str, mut take: impl FnMut(&wholecall_notification::Notification<'
     }
 }
 
-fn collected(documents: &[String]) -> wholecall_assembly::Calls {
+fn collected(documents: &[String]) -> wholecall_assembly::AssembledCalls {
     let mut collection = Collection::default();
     documents.iter().for_each(|json| read(json, |notification| collection.add(notification)));
     collection.finish()
@@ -165,7 +165,7 @@ fn final_results() -> impl Iterator<Item = &'static str> {
 fn no_rendering_of_a_live_call_says_that_it_ended() {
     let mut seen = 0;
     for (name, notifications) in plays(1) {
-        let settings = Settings { version_every_ms: 0, ..Settings::default() };
+        let settings = Settings { min_version_interval_ms: 0, ..Settings::default() };
         let mut assembler = Assembler::new(settings);
         let mut documents: Vec<String> = Vec::new();
         for notification in &notifications {

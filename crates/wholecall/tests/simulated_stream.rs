@@ -104,7 +104,7 @@ fn a_day_in_disorder_is_published_exactly() {
 
 #[test]
 fn hours_of_delay_are_corrected_while_calls_are_in_memory() {
-    let settings = Settings { keep_closed_ms: 12 * HOUR, ..Settings::default() };
+    let settings = Settings { closed_call_ttl_ms: 12 * HOUR, ..Settings::default() };
     let (truths, receiver) = a_day(120, "reorder,delay,duplicate,overlap", settings);
     expect_truth(truths, &receiver);
 }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 use wholecall_notification::Notification;
 use wholecall_record::{
     AccountId, Call, CallId, SessionId, Time,
-    call::{ClosedBecause, State},
+    call::{CloseReason, State},
 };
 
 use super::{
@@ -53,20 +53,20 @@ pub struct Assembler {
     /// When to evaluate which call; entries that are out of date are skipped.
     deadlines: BinaryHeap<Reverse<(Time, CallKey)>>,
     evicted: EvictedSessions,
-    lookups: Vec<Question>,
+    lookups: Vec<Lookup>,
     consistency: ConsistencyCheck,
 }
 
 /// A session that seems to lack a notification and should be looked up at RingCentral.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct Lookup {
     /// The account.
     pub account: Option<AccountId>,
     /// The session.
     pub session: SessionId,
 }
 
-/// Maximum number of notifications of a live call that gets a version per [`Settings::version_every_ms`]; a longer
+/// Maximum number of notifications of a live call that gets a version per [`Settings::min_version_interval_ms`]; a longer
 /// call gets fewer.
 const MAX_EVENTS_AT_FULL_RATE: usize = 200;
 
@@ -107,8 +107,8 @@ impl Assembler {
     }
 
     /// Changes the minimum interval between versions of live calls. Deadlines that are already set stay.
-    pub fn set_version_every_ms(&mut self, every_ms: i64) {
-        self.settings.version_every_ms = every_ms;
+    pub fn set_min_version_interval_ms(&mut self, every_ms: i64) {
+        self.settings.min_version_interval_ms = every_ms;
     }
 
     /// Applies a notification, or a lookup answer, that arrived.
@@ -170,7 +170,7 @@ impl Assembler {
     }
 
     /// Takes the lookups requested since the last call of this method. Pass the answers to [`Assembler::receive`].
-    pub fn take_questions(&mut self) -> Vec<Question> {
+    pub fn poll_lookups(&mut self) -> Vec<Lookup> {
         std::mem::take(&mut self.lookups)
     }
 
@@ -194,7 +194,7 @@ impl Assembler {
             let Some(fold) = self.fold(call) else { continue };
             let live = fold.is_live();
             let (state, reason) = match live {
-                true => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
+                true => (State::Incomplete, Some(CloseReason::EndOfInput)),
                 false => (State::Complete, None),
             };
             let record = self.record(call, &fold, state, reason, now);
@@ -309,7 +309,7 @@ impl Assembler {
         if let Some(removal) = self.next_of(call, &[Deadline::Removal], now) {
             self.graph.calls[call].status.due = removal;
         } else if self.graph.is_link_target(call) {
-            self.graph.calls[call].status.due = now + self.settings.keep_closed_ms;
+            self.graph.calls[call].status.due = now + self.settings.closed_call_ttl_ms;
         } else {
             self.graph.remove_call(call);
         }
@@ -340,17 +340,20 @@ impl Assembler {
     /// When a deadline of a call passes. `None` if the call does not have it.
     fn deadline(&self, call: CallKey, deadline: Deadline) -> Option<Time> {
         let status = &self.graph.calls[call].status;
-        let Settings { settle_ms, gap_settle_ms, last_leg_silent_ms, keep_closed_ms, .. } = self.settings;
+        let Settings { settle_ms, gap_settle_ms, last_leg_idle_timeout_ms, closed_call_ttl_ms, .. } =
+            self.settings;
         let after_arrival = |ms| Some(status.last_arrival + ms);
         match deadline {
             Deadline::Settle | Deadline::Revision => after_arrival(settle_ms),
             Deadline::GapSettle => after_arrival(gap_settle_ms),
-            Deadline::LastLegIdle => after_arrival(last_leg_silent_ms),
+            Deadline::LastLegIdle => after_arrival(last_leg_idle_timeout_ms),
             Deadline::Idle => after_arrival(status.idle_timeout_ms(&self.settings)),
-            Deadline::Version => status.is_dirty.then(|| status.version_at + self.version_every_ms(call)),
+            Deadline::Version => {
+                status.is_dirty.then(|| status.version_at + self.min_version_interval_ms(call))
+            }
             Deadline::Lookup => status.lookup_at,
-            Deadline::Eviction => Some(status.last_arrival.max(status.version_at) + keep_closed_ms),
-            Deadline::Removal => after_arrival(keep_closed_ms),
+            Deadline::Eviction => Some(status.last_arrival.max(status.version_at) + closed_call_ttl_ms),
+            Deadline::Removal => after_arrival(closed_call_ttl_ms),
         }
     }
 
@@ -381,19 +384,21 @@ impl Assembler {
         status.lookup_at = None;
         if !missing.is_empty() {
             status.lookup_requests += 1;
-            status.lookup_at =
-                self.settings.ask_after_ms.map(|after_ms| now + after_ms * backoff(status.lookup_requests));
+            status.lookup_at = self
+                .settings
+                .lookup_after_ms
+                .map(|after_ms| now + after_ms * backoff(status.lookup_requests));
         }
-        let lookups = missing.into_iter().map(|session| Question { account: account.clone(), session });
+        let lookups = missing.into_iter().map(|session| Lookup { account: account.clone(), session });
         self.lookups.extend(lookups);
     }
 
     /// The cost of a version grows with its call: the longer the call, the longer the interval, so that all versions
     /// together cost little more than the notifications.
-    fn version_every_ms(&self, call: CallKey) -> i64 {
+    fn min_version_interval_ms(&self, call: CallKey) -> i64 {
         let sessions = self.graph.calls[call].sessions.iter();
         let events: usize = sessions.map(|&key| self.graph.sessions[key].session.event_count()).sum();
-        self.settings.version_every_ms.saturating_mul(1 + (events / MAX_EVENTS_AT_FULL_RATE) as i64)
+        self.settings.min_version_interval_ms.saturating_mul(1 + (events / MAX_EVENTS_AT_FULL_RATE) as i64)
     }
 
     fn close_if_over(&mut self, call: CallKey, now: Time, changes: &mut Changes) -> bool {
@@ -404,9 +409,9 @@ impl Assembler {
             let deadline = if fold.has_gaps() { Deadline::GapSettle } else { Deadline::Settle };
             (deadline, State::Complete, None)
         } else if has_passed(Deadline::Idle) {
-            (Deadline::Idle, State::Incomplete, Some(ClosedBecause::Silent))
+            (Deadline::Idle, State::Incomplete, Some(CloseReason::Silent))
         } else if has_passed(Deadline::LastLegIdle) && is_short() {
-            (Deadline::LastLegIdle, State::Incomplete, Some(ClosedBecause::LastLegSilent))
+            (Deadline::LastLegIdle, State::Incomplete, Some(CloseReason::LastLegSilent))
         } else {
             return false;
         };
@@ -453,7 +458,7 @@ impl Assembler {
                 && self.graph.root(other).is_some()
         };
         if self.graph.related_calls(call).into_iter().any(is_open) {
-            self.graph.calls[call].status.due = now + self.settings.keep_closed_ms;
+            self.graph.calls[call].status.due = now + self.settings.closed_call_ttl_ms;
             return;
         }
         let account = self.graph.account_id(call).cloned();
@@ -466,7 +471,7 @@ impl Assembler {
 
     fn publish_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.graph.calls[call].status;
-        if self.settings.live || status.is_completed {
+        if self.settings.publish_live_versions || status.is_completed {
             let Some(fold) = self.fold(call) else { return };
             let record = self.record(call, &fold, State::Live, None, now);
             self.publish(call, record, now, changes);
@@ -491,7 +496,7 @@ impl Assembler {
         status.state = record.state;
         status.reason = record.completeness.reason;
         (status.is_dirty, status.must_publish) = (false, false);
-        status.due = status.last_arrival.max(now) + self.settings.keep_closed_ms;
+        status.due = status.last_arrival.max(now) + self.settings.closed_call_ttl_ms;
         if !unchanged {
             self.publish(call, record, now, changes);
         }
@@ -502,7 +507,7 @@ impl Assembler {
         call: CallKey,
         fold: &Fold<'_>,
         state: State,
-        reason: Option<ClosedBecause>,
+        reason: Option<CloseReason>,
         now: Time,
     ) -> Call {
         let status = &self.graph.calls[call].status;

@@ -17,13 +17,13 @@ use crate::{directory::Directory, session_node::CallKey};
 
 /// A call as it was when it left memory.
 #[derive(Debug, Clone)]
-pub struct Left {
+pub struct CallSnapshot {
     /// The last published record. `None` if there is none.
     pub record: Option<Box<Call>>,
     /// When that record was made.
-    pub made_at: Time,
+    pub published_at: Time,
     /// Whether `Completed` was published.
-    pub completed: bool,
+    pub is_completed: bool,
     /// The directory version that the record refers to.
     pub directory: Option<Arc<Directory>>,
 }
@@ -32,7 +32,7 @@ pub struct Left {
 #[derive(Debug)]
 pub struct RestoreBuilder<'a> {
     assembler: &'a mut Assembler,
-    snapshot: Left,
+    snapshot: CallSnapshot,
     last_arrival: Time,
     last_event: Time,
     is_dirty: bool,
@@ -50,17 +50,20 @@ impl Assembler {
             .filter(|status| status.code() == Some(Code::Gone))
             .filter_map(|status| status.peer_id.as_deref()?.session_id());
         let linked = std::iter::once(notification.session_id()).chain(peers);
-        linked.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
+        linked
+            .filter(|id| !self.contains_session(notification.account_id(), id))
+            .map(SessionId::from)
+            .collect()
     }
 
     /// Whether a session's notifications are in memory; a link that names it is not enough.
-    pub fn knows(&self, account: Option<&str>, session: &str) -> bool {
+    pub fn contains_session(&self, account: Option<&str>, session: &str) -> bool {
         self.graph.contains_session(account, session)
     }
 
     /// Restores a call that is not in memory. This publishes nothing; its deadlines are handled by the next
     /// [`Assembler::tick`].
-    pub fn restore(&mut self, snapshot: Left) -> RestoreBuilder<'_> {
+    pub fn restore(&mut self, snapshot: CallSnapshot) -> RestoreBuilder<'_> {
         RestoreBuilder {
             assembler: self,
             snapshot,
@@ -102,10 +105,10 @@ impl RestoreBuilder<'_> {
             related.extend(record.related.iter().map(|other| SessionId::from(&*other.id)));
             status.published_id = Some(record.id.clone());
             status.version = record.version;
-            status.version_at = snapshot.made_at;
+            status.version_at = snapshot.published_at;
             status.state = record.state;
             status.reason = record.completeness.reason;
-            status.is_completed = snapshot.completed;
+            status.is_completed = snapshot.is_completed;
             status.late_for = record.completeness.late_for.clone();
             if record.state != State::Live {
                 status.directory = snapshot.directory;

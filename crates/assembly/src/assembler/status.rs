@@ -8,7 +8,7 @@ use std::{
 use wholecall_notification::Notification;
 use wholecall_record::{
     Call, CallId, Time, WriteJson,
-    call::{ClosedBecause, State},
+    call::{CloseReason, State},
 };
 
 use crate::{directory::Directory, settings::Settings};
@@ -28,7 +28,7 @@ pub(super) struct Status {
     /// Digest of the last record without its version, if the call is closed.
     pub(super) digest: u64,
     pub(super) state: State,
-    pub(super) reason: Option<ClosedBecause>,
+    pub(super) reason: Option<CloseReason>,
     /// The directory when it was closed: later revisions use the same one.
     pub(super) directory: Option<Arc<Directory>>,
     /// `Completed` was published for it, or for a call that is now part of it.
@@ -81,15 +81,15 @@ impl Status {
     /// history, the delay counts as idle: only what is imported with it is waited for.
     pub(super) fn idle_timeout_ms(&self, settings: &Settings) -> i64 {
         if self.last_event == NEVER_ARRIVED {
-            return settings.silent_ms;
+            return settings.idle_timeout_ms;
         }
         let late_ms = (self.last_arrival - self.last_event).max(0);
-        (settings.silent_ms - late_ms).max(settings.gap_settle_ms).min(settings.silent_ms)
+        (settings.idle_timeout_ms - late_ms).max(settings.gap_settle_ms).min(settings.idle_timeout_ms)
     }
 
     /// When to check whether to request lookups if nothing more arrives.
     pub(super) fn first_lookup_at(&self, settings: &Settings) -> Option<Time> {
-        Some(self.last_arrival + settings.ask_after_ms?)
+        Some(self.last_arrival + settings.lookup_after_ms?)
     }
 
     /// Merges the state of a call that is now part of this one.

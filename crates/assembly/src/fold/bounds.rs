@@ -6,7 +6,7 @@
 use wholecall_notification::Code;
 use wholecall_record::{
     Call,
-    call::{Conversation, Durations, EndState, EvidenceKind, Outcome, Repaired, RepairedFact},
+    call::{Conversation, Durations, EndState, EvidenceKind, LookupFact, Outcome, Repaired},
 };
 
 use super::{
@@ -86,7 +86,7 @@ impl Fold<'_> {
         Some(Repaired {
             telephony_session_id: room.session.id.clone(),
             party_id: first.party.clone(),
-            what: RepairedFact::Start,
+            what: LookupFact::Start,
             time: Some(start),
             at_or_before: lookup_start.is_bound,
             evidence: evidence_of(room.session, room.session.lookups().start_evidence()?),
@@ -109,20 +109,20 @@ impl Fold<'_> {
         let changes = &self.changes[&leg.changes];
         let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
         if is_told && let Some(described_by) = session.describing_lookup(&leg.party) {
-            add(RepairedFact::Description, None, false, described_by);
+            add(LookupFact::Description, None, false, described_by);
         }
         for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {
             let code = change.event.status.code;
             let is_logged_answer =
                 code == Some(Code::Answered) && change.event.kind == Some(EvidenceKind::CallLog);
             let what = match code {
-                _ if at == 0 => RepairedFact::Leg,
-                Some(Code::Gone) => RepairedFact::Link,
+                _ if at == 0 => LookupFact::Leg,
+                Some(Code::Gone) => LookupFact::Link,
                 // A leg that left by a link had ended.
                 Some(Code::Disconnected) if states.end != Some(change.time) => continue,
-                Some(Code::Disconnected) => RepairedFact::End,
+                Some(Code::Disconnected) => LookupFact::End,
                 _ if is_logged_answer => continue,
-                _ => RepairedFact::State,
+                _ => LookupFact::State,
             };
             if at > 0 || !leg.is_start_known {
                 add(what, Some(change.time), is_bound(change), change.event);
@@ -133,10 +133,8 @@ impl Fold<'_> {
             // The leg began with its session; its state at the time of the answer is another fact.
             let became = match code {
                 Some(Code::Gone | Code::Setup) => None,
-                Some(Code::Disconnected) => {
-                    Some(RepairedFact::End).filter(|_| states.end == Some(change.time))
-                }
-                _ => Some(RepairedFact::State),
+                Some(Code::Disconnected) => Some(LookupFact::End).filter(|_| states.end == Some(change.time)),
+                _ => Some(LookupFact::State),
             };
             if let Some(became) = became.filter(|_| change.time != leg.start) {
                 add(became, Some(change.time), is_bound(change), change.event);
@@ -146,7 +144,7 @@ impl Fold<'_> {
             .iter()
             .find(|change| change.is_answer() && change.event.kind == Some(EvidenceKind::CallLog));
         if let Some(answer) = logged_answer {
-            add(RepairedFact::State, Some(states.end.unwrap_or(answer.time)), true, answer.event);
+            add(LookupFact::State, Some(states.end.unwrap_or(answer.time)), true, answer.event);
         }
     }
 

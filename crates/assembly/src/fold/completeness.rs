@@ -4,7 +4,7 @@ use wholecall_notification::Code;
 use wholecall_record::ShortText;
 use wholecall_record::{
     SessionId,
-    call::{BeyondLimit, Completeness, Evidence, Gap, State, UnlinkedGone},
+    call::{Completeness, Evidence, ExceededLimit, Gap, State, UnlinkedGone},
 };
 
 use super::{ids::ChangeIdx, input::RecordStatus, legs::Change, pipeline::Fold};
@@ -43,17 +43,17 @@ impl Fold<'_> {
             })
         });
         let unseen = self.rooms.iter().filter(|room| room.start.is_none());
-        let mut beyond_limits: Vec<BeyondLimit> = seen()
+        let mut beyond_limits: Vec<ExceededLimit> = seen()
             .filter(|room| room.session.beyond_limit() > 0)
-            .map(|room| BeyondLimit {
+            .map(|room| ExceededLimit {
                 what: ShortText::const_new("notifications"),
                 telephony_session_id: Some(room.session.id.clone()),
-                limit: limits::NOTIFICATIONS_PER_SESSION as u64,
+                limit: limits::MAX_NOTIFICATIONS_PER_SESSION as u64,
                 beyond: room.session.beyond_limit(),
             })
             .collect();
         if self.conversations_beyond_limit > 0 {
-            beyond_limits.push(BeyondLimit {
+            beyond_limits.push(ExceededLimit {
                 what: ShortText::const_new("conversations"),
                 telephony_session_id: None,
                 limit: self.conversations.len() as u64,
@@ -61,7 +61,7 @@ impl Fold<'_> {
             });
         }
         if self.input.refused > 0 {
-            beyond_limits.push(BeyondLimit {
+            beyond_limits.push(ExceededLimit {
                 what: ShortText::const_new("sessions"),
                 telephony_session_id: None,
                 limit: limits::MAX_SESSIONS_PER_CALL as u64,

@@ -22,7 +22,7 @@ pub(crate) struct FoldInput<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordStatus {
     pub(crate) state: call::State,
-    pub(crate) reason: Option<call::ClosedBecause>,
+    pub(crate) reason: Option<call::CloseReason>,
     pub(crate) late_for: Option<CallId>,
     pub(crate) version: u64,
     pub(crate) updated_at: Time,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     description::Side,
-    directory::{Entry, EntryKind},
+    directory::{DirectoryEntry, ExtensionKind},
     index::IdxVec,
     numbers::is_extension_number,
 };
@@ -49,12 +49,12 @@ impl<'a> ObservedCall<'a> {
         queues
     }
 
-    fn listed(&self, extension: &str) -> Option<&'a Entry> {
+    fn listed(&self, extension: &str) -> Option<&'a DirectoryEntry> {
         self.input.directory?.get(extension)
     }
 
     /// The kind of an extension in the directory.
-    pub(super) fn listed_kind(&self, extension: &str) -> Option<EntryKind> {
+    pub(super) fn listed_kind(&self, extension: &str) -> Option<ExtensionKind> {
         self.listed(extension)?.kind
     }
 
@@ -70,9 +70,9 @@ impl<'a> ObservedCall<'a> {
         }
         let listed = self.listed(extension).map(|entry| entry.kind);
         match listed.flatten() {
-            None | Some(EntryKind::Other) => {}
+            None | Some(ExtensionKind::Other) => {}
             // A shared line that is answered is a phone.
-            Some(EntryKind::Group) if leg.codes.has(Code::Answered) => return Kind::User,
+            Some(ExtensionKind::Group) if leg.codes.has(Code::Answered) => return Kind::User,
             Some(kind) => return kind.record_kind(),
         }
         // Only a user misses calls.
@@ -81,7 +81,7 @@ impl<'a> ObservedCall<'a> {
             && !leg.missed;
         match passed_through {
             // An extension that is known not to be a person and passes the call on acts as a menu.
-            true if listed == Some(Some(EntryKind::Other)) => Kind::Menu,
+            true if listed == Some(Some(ExtensionKind::Other)) => Kind::Menu,
             true => Kind::Router,
             false => Kind::User,
         }
@@ -97,7 +97,7 @@ impl<'a> ClassifiedCall<'a> {
 
     /// Whether an extension is a queue: the directory says so, or it offers the call to others.
     pub(super) fn is_queue(&self, extension: &str) -> bool {
-        self.queues.contains(&extension) || self.listed_kind(extension) == Some(EntryKind::Queue)
+        self.queues.contains(&extension) || self.listed_kind(extension) == Some(ExtensionKind::Queue)
     }
 
     /// Whether an extension is known not to be a person.

@@ -16,7 +16,7 @@ use super::{
     sides::may_be_ours,
     spans::LegStates,
 };
-use crate::{directory::EntryKind, numbers::star_code_carries_more};
+use crate::{directory::ExtensionKind, numbers::star_code_carries_more};
 
 /// What decides the result of a call.
 pub(super) struct OutcomeInput<'f, 'a> {
@@ -96,7 +96,7 @@ impl Fold<'_> {
         }
         let is_announcement = input.dialled.person.is_some_and(|person| {
             let extension = self.people[person].extension.as_deref();
-            extension.and_then(|extension| self.listed_kind(extension)) == Some(EntryKind::Announcement)
+            extension.and_then(|extension| self.listed_kind(extension)) == Some(ExtensionKind::Announcement)
         });
         let is_service = is_announcement || self.is_own_mailbox(input.caller);
         is_service.then_some(Outcome::Service)

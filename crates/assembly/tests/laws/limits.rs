@@ -1,7 +1,9 @@
 //! Sessions beyond the limits.
 
 use serde_json::{Value, json};
-use wholecall_assembly::limits::{MAX_CONVERSATION_SEATS, MAX_SESSIONS_PER_CALL, NOTIFICATIONS_PER_SESSION};
+use wholecall_assembly::limits::{
+    MAX_CONVERSATION_SEATS, MAX_NOTIFICATIONS_PER_SESSION, MAX_SESSIONS_PER_CALL,
+};
 
 use crate::{
     play::{collect, same, violations},
@@ -12,7 +14,7 @@ use crate::{
 const BEYOND: u32 = 40;
 
 fn note(sequence: u32) -> Note {
-    let beyond = sequence > NOTIFICATIONS_PER_SESSION as u32 + 1;
+    let beyond = sequence > MAX_NOTIFICATIONS_PER_SESSION as u32 + 1;
     let [leg, code] = [sequence % 7, sequence / 7 % 2].map(|n| n as usize);
     let party = json!({
         "id": format!("p-{}", if beyond { 100 + leg } else { leg }),
@@ -38,7 +40,7 @@ fn note(sequence: u32) -> Note {
 
 #[test]
 fn what_lies_beyond_the_limit_leaves_no_trace_but_a_number() {
-    let last = NOTIFICATIONS_PER_SESSION as u32 + 1 + BEYOND;
+    let last = MAX_NOTIFICATIONS_PER_SESSION as u32 + 1 + BEYOND;
     let notes: Vec<Note> = (2..=last).map(note).collect();
     let in_order = collect(&notes);
     assert_eq!(violations(&in_order), Vec::<String>::new());

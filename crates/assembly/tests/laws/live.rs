@@ -48,7 +48,7 @@ proptest! {
 
     #[test]
     fn published_changes_are_consistent_without_live_versions((stream, order) in shuffled_streams()) {
-        let mut live = Live::new(Settings { keep_closed_ms: i64::MAX / 4, live: false, ..Settings::default() });
+        let mut live = Live::new(Settings { closed_call_ttl_ms: i64::MAX / 4, publish_live_versions: false, ..Settings::default() });
         play(&mut live, &stream.notes, &order);
         live.finish();
         prop_assert_eq!(&live.listener.complaints, &Vec::<String>::new());

@@ -11,7 +11,7 @@ use wholecall_assembly::{Assembler, Change, Changes, Collection, Settings};
 use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::{
     Call, Time, WriteJson,
-    call::{ClosedBecause, State},
+    call::{CloseReason, State},
 };
 
 use crate::stream::{BEGIN, Note};
@@ -259,7 +259,7 @@ impl Live {
 
     /// Never evicts a closed call.
     pub(crate) fn with_long_memory() -> Self {
-        Self::new(Settings { keep_closed_ms: i64::MAX / 4, ..Settings::default() })
+        Self::new(Settings { closed_call_ttl_ms: i64::MAX / 4, ..Settings::default() })
     }
 
     /// Advances the time and handles the deadlines.
@@ -323,7 +323,7 @@ impl Live {
 /// Live, a call may have been closed because it was idle; read from files, it is incomplete because the input ended.
 pub(crate) fn as_if_read_from_files(mut calls: Vec<Call>) -> Vec<Call> {
     for call in &mut calls {
-        call.completeness.reason = call.completeness.reason.map(|_| ClosedBecause::EndOfInput);
+        call.completeness.reason = call.completeness.reason.map(|_| CloseReason::EndOfInput);
     }
     calls
 }

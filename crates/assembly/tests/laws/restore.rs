@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, test_runner::TestCaseError};
-use wholecall_assembly::{Assembler, Change, Changes, Left, Settings};
+use wholecall_assembly::{Assembler, CallSnapshot, Change, Changes, Settings};
 use wholecall_record::{Call, Time, call::State};
 
 use crate::{
@@ -73,7 +73,7 @@ impl Stored {
     fn restore(&self, assembler: &mut Assembler, session: &Id) {
         let mut waiting = vec![session.clone()];
         while let Some(session) = waiting.pop() {
-            if assembler.knows(session.0.as_deref(), &session.1) {
+            if assembler.contains_session(session.0.as_deref(), &session.1) {
                 continue;
             }
             let published = self.claims.get(&session).and_then(|id| self.calls.get(id));
@@ -88,13 +88,15 @@ impl Stored {
                 None => BTreeSet::from([session.clone()]),
             };
             let is_known = self.journal.iter().any(|(_, note)| sessions.contains(&of(note)));
-            if !is_known || sessions.iter().any(|(account, id)| assembler.knows(account.as_deref(), id)) {
+            if !is_known
+                || sessions.iter().any(|(account, id)| assembler.contains_session(account.as_deref(), id))
+            {
                 continue;
             }
-            let mut restoring = assembler.restore(Left {
+            let mut restoring = assembler.restore(CallSnapshot {
                 record: published.map(|published| published.record.clone()),
-                made_at: published.map_or(Time::from_millis(0), |published| published.at),
-                completed: published.is_some_and(|published| published.completed),
+                published_at: published.map_or(Time::from_millis(0), |published| published.at),
+                is_completed: published.is_some_and(|published| published.completed),
                 directory: None,
             });
             for (number, (arrived, note)) in self.journal.iter().enumerate() {
@@ -187,7 +189,7 @@ impl Replaceable {
 }
 
 fn settings() -> Settings {
-    Settings { keep_closed_ms: i64::MAX / 4, ..Settings::default() }
+    Settings { closed_call_ttl_ms: i64::MAX / 4, ..Settings::default() }
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
 use wholecall_record::{
     Call, Time,
-    call::{Direction, Outcome, RepairedFact},
+    call::{Direction, LookupFact, Outcome},
 };
 
 const OUTSIDE: &str = "+14045550145";
@@ -81,7 +81,7 @@ fn call(answers: &[Value]) -> Call {
     call
 }
 
-fn has_bound(call: &Call, what: RepairedFact, seconds: f64) -> bool {
+fn has_bound(call: &Call, what: LookupFact, seconds: f64) -> bool {
     let facts = &call.completeness.repaired;
     facts.iter().any(|fact| fact.what == what && fact.at_or_before && fact.time == Some(time(seconds)))
 }
@@ -95,11 +95,11 @@ fn a_call_whose_beginning_was_lost_began_when_its_session_was_made() {
     assert_eq!(known.start_time, time(5.05));
     assert_eq!(known.answer_time, Some(time(35.5)));
     assert!(known.legs.iter().all(|leg| leg.start_time == Some(time(5.05))));
-    assert!(has_bound(&known, RepairedFact::Leg, 5.05) && has_bound(&known, RepairedFact::State, 35.5));
+    assert!(has_bound(&known, LookupFact::Leg, 5.05) && has_bound(&known, LookupFact::State, 35.5));
     let unknown = call(&answers(None));
     assert_eq!(unknown.start_time, time(35.5));
     assert!(unknown.legs.iter().all(|leg| leg.start_time.is_none()));
-    assert!(has_bound(&unknown, RepairedFact::Leg, 35.5));
+    assert!(has_bound(&unknown, LookupFact::Leg, 35.5));
     for call in [known, unknown] {
         assert_eq!((call.result, call.durations.talk_ms), (Outcome::Answered, 13_500));
     }
@@ -127,7 +127,7 @@ fn an_answer_that_shows_nothing_new_still_knows_the_start() {
         change(10, 70.1, 1, "Disconnected"),
     ]);
     assert_eq!(call.start_time, time(5.0));
-    assert!(has_bound(&call, RepairedFact::Start, 5.0));
+    assert!(has_bound(&call, LookupFact::Start, 5.0));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn of_a_session_that_was_over_when_it_was_first_seen_nothing_is_made_up() {
     let unknown = call(std::slice::from_ref(&over));
     assert_eq!((unknown.result, unknown.durations), (Outcome::Unknown, Default::default()));
     assert_eq!((unknown.start_time, unknown.answer_time), (time(2.0), None));
-    assert!(unknown.conversations.is_empty() && has_bound(&unknown, RepairedFact::Leg, 2.0));
+    assert!(unknown.conversations.is_empty() && has_bound(&unknown, LookupFact::Leg, 2.0));
     let notified =
         call(&[over, logged(95.0, 2.0, 55.165, json!({ "result": "Accepted", "finished": true }))]);
     assert_eq!((notified.result, notified.durations.total_ms), (Outcome::Answered, 55_165));
@@ -144,7 +144,7 @@ fn of_a_session_that_was_over_when_it_was_first_seen_nothing_is_made_up() {
     // The log does not have the time of the answer.
     assert_eq!((notified.answer_time, notified.durations.wait_ms), (None, 0));
     assert!(notified.conversations.iter().all(|talk| talk.inferred));
-    assert!(has_bound(&notified, RepairedFact::State, 57.165));
+    assert!(has_bound(&notified, LookupFact::State, 57.165));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_end_that_only_a_snapshot_shows_is_a_bound_until_the_log_knows_it() {
         [change(2, 0.0, 1, "Setup"), change(3, 0.1, 2, "Proceeding"), change(4, 9.0, 2, "Answered")];
     let over = snapshot(80.0, Some(0.0), ["Disconnected", "Disconnected"]);
     let bounded = call(&[&notified[..], std::slice::from_ref(&over)].concat());
-    assert!(has_bound(&bounded, RepairedFact::End, 80.0));
+    assert!(has_bound(&bounded, LookupFact::End, 80.0));
     let record = logged(120.0, 0.0, 55.0, json!({ "result": "Accepted", "finished": true }));
     let known = call(&[&notified[..], &[over, record]].concat());
     assert_eq!((known.end_time, known.answer_time), (Some(time(55.0)), Some(time(9.0))));
@@ -184,5 +184,5 @@ fn an_answer_that_was_lost_is_known_by_the_log() {
     let call = call(&[&notified[..], &[record]].concat());
     assert_eq!((call.result, call.answer_time), (Outcome::Answered, None));
     assert_eq!((call.end_time, call.durations.total_ms), (Some(time(55.0)), 55_000));
-    assert!(call.conversations[0].inferred && has_bound(&call, RepairedFact::State, 55.0));
+    assert!(call.conversations[0].inferred && has_bound(&call, LookupFact::State, 55.0));
 }

@@ -1,7 +1,7 @@
 //! When a call is published, when it is over, and what happens after that (`docs/contract.md` §5: state, version).
 
 use wholecall_assembly::Settings;
-use wholecall_record::call::{ClosedBecause, State};
+use wholecall_record::call::{CloseReason, State};
 
 use crate::play::{ANSWERED, BRIDGED, CONSULTING, Live, at, call, leg, moves};
 
@@ -70,7 +70,7 @@ fn the_last_leg_of_several_is_given_up_after_a_minute() {
     live.receive(&format!("{ANSWERED} 9 A/2 Disconnected"));
     live.wait_until("100");
     assert_eq!(live.last("A").state, State::Incomplete);
-    assert_eq!(live.last("A").completeness.reason, Some(ClosedBecause::LastLegSilent));
+    assert_eq!(live.last("A").completeness.reason, Some(CloseReason::LastLegSilent));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn history_whose_last_event_is_older_than_that_is_closed_once_it_has_arrived() {
     live.wait_until("68809");
     assert_eq!(
         live.last("A").completeness.reason,
-        Some(ClosedBecause::Silent),
+        Some(CloseReason::Silent),
         "eight hours after its last event"
     );
 }
@@ -130,8 +130,8 @@ fn every_wait_is_settable() {
     let settings = Settings {
         settle_ms: 2_000,
         gap_settle_ms: 3_000,
-        last_leg_silent_ms: 4_000,
-        silent_ms: 7_000,
+        last_leg_idle_timeout_ms: 4_000,
+        idle_timeout_ms: 7_000,
         ..Settings::default()
     };
     let closed = |script: &str| {
@@ -147,7 +147,7 @@ fn every_wait_is_settable() {
 
 #[test]
 fn a_live_version_may_be_counted_without_being_published() {
-    let mut live = Live::with(Settings { live: false, ..Settings::default() });
+    let mut live = Live::with(Settings { publish_live_versions: false, ..Settings::default() });
     assert!(live.receive(&format!("{ANSWERED}{ENDED}")).is_empty());
     assert_eq!(live.wait_until("100"), ["10 complete A 5"], "the same number as if they had been published");
 }
@@ -193,7 +193,7 @@ fn a_late_event_with_an_open_leg_makes_the_call_live_again() {
 fn the_end_of_the_input_closes_what_is_open() {
     let call = call(ANSWERED);
     assert_eq!(call.state, State::Incomplete);
-    assert_eq!(call.completeness.reason, Some(ClosedBecause::EndOfInput));
+    assert_eq!(call.completeness.reason, Some(CloseReason::EndOfInput));
 }
 
 #[test]

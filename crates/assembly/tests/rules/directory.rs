@@ -1,6 +1,6 @@
 //! What a directory contributes to records, and which version a call uses (docs/decisions.md).
 
-use wholecall_assembly::{Directory, Entry, EntryKind};
+use wholecall_assembly::{Directory, DirectoryEntry, ExtensionKind};
 use wholecall_record::{Call, call::Kind};
 
 use crate::play::{ANSWERED, Live, call, participants, person, play};
@@ -8,7 +8,7 @@ use crate::play::{ANSWERED, Live, call, participants, person, play};
 /// A directory that has a name for 104.
 fn naming(version: u64, name: &str) -> Directory {
     let mut directory = Directory::of_version(version);
-    directory.insert("104", Entry::listed(Some("User"), Some(name), Some("104")));
+    directory.insert("104", DirectoryEntry::listed(Some("User"), Some(name), Some("104")));
     directory
 }
 
@@ -28,7 +28,7 @@ fn a_record_says_which_version_it_was_made_with() {
         "no directory, and what the notifications say"
     );
     let mut without_version = Directory::default();
-    without_version.insert("104", Entry::listed(None, Some("Ada"), None));
+    without_version.insert("104", DirectoryEntry::listed(None, Some("Ada"), None));
     let record = play(&ended).with_directory(without_version).call();
     assert_eq!(named(&record), (Some("Ada"), None));
     let json = serde_json::to_value(&record).unwrap();
@@ -43,7 +43,7 @@ fn what_the_directory_knows_is_no_router() {
     ";
     let with = |extension_type: &str| {
         let mut directory = Directory::default();
-        directory.insert("700", Entry::listed(Some(extension_type), Some("700"), Some("700")));
+        directory.insert("700", DirectoryEntry::listed(Some(extension_type), Some("700"), Some("700")));
         play(handed_on).with_directory(directory).call()
     };
     assert_eq!(person(&call(handed_on), "700").kind, Kind::Router);
@@ -57,7 +57,7 @@ fn what_the_directory_knows_is_no_router() {
 #[test]
 fn a_group_that_is_answered_is_a_user() {
     let mut directory = Directory::default();
-    directory.insert("104", Entry::listed(Some("SharedLinesGroup"), Some("Shared"), Some("104")));
+    directory.insert("104", DirectoryEntry::listed(Some("SharedLinesGroup"), Some("Shared"), Some("104")));
     let call = play(&format!("{ANSWERED} 9 A/1,A/2 Disconnected")).with_directory(directory).call();
     assert_eq!(participants(&call), ["104 user", "+1404 external"]);
 }
@@ -122,31 +122,35 @@ fn a_closed_call_that_is_live_again_uses_the_directory_of_now() {
 #[test]
 fn every_type_of_extension_is_of_a_kind() {
     for (extension_type, kind) in [
-        ("User", EntryKind::User),
-        ("DigitalUser", EntryKind::User),
-        ("Limited", EntryKind::User),
-        ("Room", EntryKind::User),
-        ("Department", EntryKind::Queue),
-        ("SharedLinesGroup", EntryKind::Group),
-        ("DelegatedLinesGroup", EntryKind::Group),
-        ("GroupCallPickup", EntryKind::Group),
-        ("IvrMenu", EntryKind::Menu),
-        ("Announcement", EntryKind::Announcement),
-        ("Voicemail", EntryKind::MessageOnly),
-        ("ParkLocation", EntryKind::ParkLocation),
-        ("PagingOnly", EntryKind::PagingGroup),
-        ("Site", EntryKind::Site),
-        ("Bot", EntryKind::Other),
-        ("ApplicationExtension", EntryKind::Other),
-        ("SomethingNew", EntryKind::Other),
+        ("User", ExtensionKind::User),
+        ("DigitalUser", ExtensionKind::User),
+        ("Limited", ExtensionKind::User),
+        ("Room", ExtensionKind::User),
+        ("Department", ExtensionKind::Queue),
+        ("SharedLinesGroup", ExtensionKind::Group),
+        ("DelegatedLinesGroup", ExtensionKind::Group),
+        ("GroupCallPickup", ExtensionKind::Group),
+        ("IvrMenu", ExtensionKind::Menu),
+        ("Announcement", ExtensionKind::Announcement),
+        ("Voicemail", ExtensionKind::MessageOnly),
+        ("ParkLocation", ExtensionKind::ParkLocation),
+        ("PagingOnly", ExtensionKind::PagingGroup),
+        ("Site", ExtensionKind::Site),
+        ("Bot", ExtensionKind::Other),
+        ("ApplicationExtension", ExtensionKind::Other),
+        ("SomethingNew", ExtensionKind::Other),
     ] {
-        let entry = Entry::listed(Some(extension_type), None, None);
+        let entry = DirectoryEntry::listed(Some(extension_type), None, None);
         assert_eq!(entry.kind, Some(kind), "{extension_type}");
-        let is_person = matches!(kind, EntryKind::User | EntryKind::Other);
+        let is_person = matches!(kind, ExtensionKind::User | ExtensionKind::Other);
         assert_eq!(kind.is_person(), is_person, "{extension_type}");
     }
-    assert_eq!(Entry::listed(None, None, None).kind, None);
-    assert_eq!(Entry::listed(Some(""), Some(""), Some("")), Entry::default(), "empty texts say nothing");
+    assert_eq!(DirectoryEntry::listed(None, None, None).kind, None);
+    assert_eq!(
+        DirectoryEntry::listed(Some(""), Some(""), Some("")),
+        DirectoryEntry::default(),
+        "empty texts say nothing"
+    );
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn one_extension_number_leads_to_the_smaller_id_in_any_order() {
     for ids in [["104", "99"], ["99", "104"]] {
         let mut directory = Directory::default();
         for id in ids {
-            directory.insert(id, Entry::listed(Some("User"), None, Some("7")));
+            directory.insert(id, DirectoryEntry::listed(Some("User"), None, Some("7")));
         }
         assert_eq!(directory.by_extension_number("7"), Some("99"));
     }
@@ -189,12 +193,12 @@ fn forwarding_numbers_are_those_of_one_extension() {
 }
 
 #[test]
-fn a_learnt_name_serves_where_the_directory_has_none() {
+fn a_learned_name_serves_where_the_directory_has_none() {
     let mut directory = Directory::default();
-    directory.insert("104", Entry::listed(Some("User"), None, None));
-    directory.insert("105", Entry::listed(Some("User"), Some("Ben"), None));
+    directory.insert("104", DirectoryEntry::listed(Some("User"), None, None));
+    directory.insert("105", DirectoryEntry::listed(Some("User"), Some("Ben"), None));
     for (id, name) in [("104", "Ada"), ("105", "Benjamin"), ("106", "Cleo")] {
-        directory.add_learnt_name(id, name);
+        directory.add_learned_name(id, name);
     }
     let name_of = |id| directory.name_of(id).map(|name| name.as_str());
     assert_eq!([name_of("104"), name_of("105"), name_of("106")], [Some("Ada"), Some("Ben"), Some("Cleo")]);
@@ -204,8 +208,8 @@ fn a_learnt_name_serves_where_the_directory_has_none() {
 #[test]
 fn a_number_of_the_account_is_no_customer_and_its_answer_is_not_shown() {
     let mut directory = Directory::default();
-    directory.insert("104", Entry::listed(Some("User"), Some("Ada"), Some("104")));
-    directory.insert("106", Entry::listed(Some("User"), Some("Bob"), Some("106")));
+    directory.insert("104", DirectoryEntry::listed(Some("User"), Some("Ada"), Some("104")));
+    directory.insert("106", DirectoryEntry::listed(Some("User"), Some("Bob"), Some("106")));
     directory.add_phone_number("+16505550106", Some("106"));
     let own_view = "0 A/1 out 104 104>+16505550106 Setup; 0.1 A/1 Answered; 20 A/1 Disconnected";
     let call = play(own_view).with_directory(directory).call();

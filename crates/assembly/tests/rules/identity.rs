@@ -1,7 +1,7 @@
 //! Which notifications are duplicates, what belongs together, and in which order (`docs/contract.md` §2).
 
 use serde_json::json;
-use wholecall_notification::{Document, Unreadable};
+use wholecall_notification::{Document, ParseError};
 use wholecall_record::call::{Kind, LegOutcome, Outcome};
 
 use crate::play::{
@@ -328,7 +328,7 @@ fn a_missing_event_time_is_the_sending_time() {
 }
 
 /// Why the first notification is refused after a field of it is changed.
-fn refused(change: impl FnOnce(&mut serde_json::Value)) -> Unreadable {
+fn refused(change: impl FnOnce(&mut serde_json::Value)) -> ParseError {
     let mut json = answered().sent[0].json.clone();
     change(&mut json);
     let json = json.to_string();
@@ -338,13 +338,13 @@ fn refused(change: impl FnOnce(&mut serde_json::Value)) -> Unreadable {
 #[test]
 fn what_cannot_be_placed_is_refused() {
     let no_time = refused(|json| (json["timestamp"], json["body"]["eventTime"]) = (json!(null), json!(null)));
-    assert!(matches!(no_time, Unreadable::NoTime { sequence: 2 }));
+    assert!(matches!(no_time, ParseError::NoTime { sequence: 2 }));
     let no_party_id = refused(|json| json["body"]["parties"][0]["id"] = json!(""));
-    assert!(matches!(no_party_id, Unreadable::PartyWithoutId { sequence: 2 }));
-    assert!(matches!(refused(|json| json["body"]["sequence"] = json!(null)), Unreadable::NoSequence));
-    assert!(matches!(refused(|json| json["body"]["sequence"] = json!(-3)), Unreadable::NoSequence));
-    assert!(matches!(refused(|json| json["body"]["parties"] = json!([])), Unreadable::NoParty));
-    assert!(matches!(refused(|json| json["body"]["telephonySessionId"] = json!("")), Unreadable::NoSession));
+    assert!(matches!(no_party_id, ParseError::PartyWithoutId { sequence: 2 }));
+    assert!(matches!(refused(|json| json["body"]["sequence"] = json!(null)), ParseError::NoSequence));
+    assert!(matches!(refused(|json| json["body"]["sequence"] = json!(-3)), ParseError::NoSequence));
+    assert!(matches!(refused(|json| json["body"]["parties"] = json!([])), ParseError::NoParty));
+    assert!(matches!(refused(|json| json["body"]["telephonySessionId"] = json!("")), ParseError::NoSession));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn any_sequence_of_thirty_two_bits_is_read() {
         assert_eq!(play.call().legs.len(), 1, "{sequence}");
     }
     let beyond = json!(u64::from(u32::MAX) + 1);
-    assert!(matches!(refused(|json| json["body"]["sequence"] = beyond), Unreadable::NoSequence));
+    assert!(matches!(refused(|json| json["body"]["sequence"] = beyond), ParseError::NoSequence));
 }
 
 #[test]
@@ -402,5 +402,5 @@ fn keys_are_matched_as_they_are_written() {
     let escaped = json.replace(r#""sequence""#, r#""s\u0065quence""#);
     assert_ne!(json, escaped);
     let problem = Document::parse(&escaped).unwrap().message().expect_err("no `sequence` is written there");
-    assert!(matches!(problem, Unreadable::NoSequence));
+    assert!(matches!(problem, ParseError::NoSequence));
 }

@@ -61,7 +61,7 @@ fn a_closed_call_is_live_again_with_a_live_one() {
 
 #[test]
 fn only_published_ids_are_merged_away() {
-    let mut live = Live::with(Settings { live: false, ..Settings::default() });
+    let mut live = Live::with(Settings { publish_live_versions: false, ..Settings::default() });
     let published = live.receive(&format!(
         "{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B/1; 30 A/1,B/2 Disconnected"
     ));

@@ -1,7 +1,7 @@
-//! Which names of extensions are learnt from notifications, and how other calls use them (docs/decisions.md).
+//! Which names of extensions are learned from notifications, and how other calls use them (docs/decisions.md).
 
 use serde_json::{Value, json};
-use wholecall_assembly::{Collection, Directory, Entry, Names};
+use wholecall_assembly::{Collection, Directory, DirectoryEntry, LearnedNames};
 use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::{Call, Time};
 
@@ -48,14 +48,14 @@ fn each(texts: &[String], mut take: impl FnMut(&Notification<'_, '_>)) {
     }
 }
 
-fn learnt(texts: &[String]) -> Names {
-    let mut names = Names::default();
+fn learned(texts: &[String]) -> LearnedNames {
+    let mut names = LearnedNames::default();
     each(texts, |notification| names.learn(notification));
     names
 }
 
-fn name_of(names: &Names, extension: &str) -> Option<String> {
-    names.of(ACCOUNT).get(extension).map(|learnt| learnt.name.to_string())
+fn name_of(names: &LearnedNames, extension: &str) -> Option<String> {
+    names.of(ACCOUNT).get(extension).map(|learned| learned.name.to_string())
 }
 
 fn call(texts: &[String], directory: Directory, id: &str) -> Call {
@@ -75,10 +75,10 @@ fn name_in(call: &Call, extension: &str) -> Option<String> {
 fn a_name_of_one_call_serves_another() {
     let texts = [named("aa", 1, "104", Some("Ada")), named("bb", 5, "104", None)];
     let mut directory = Directory::default();
-    assert_eq!(name_in(&call(&texts, directory.clone(), "s-bb"), "104"), None, "nothing learnt");
-    learnt(&texts).add_to(&mut directory, ACCOUNT);
+    assert_eq!(name_in(&call(&texts, directory.clone(), "s-bb"), "104"), None, "nothing learned");
+    learned(&texts).add_to(&mut directory, ACCOUNT);
     assert_eq!(name_in(&call(&texts, directory.clone(), "s-bb"), "104").as_deref(), Some("Ada"));
-    directory.insert("104", Entry::listed(Some("User"), Some("Ada Moreno"), None));
+    directory.insert("104", DirectoryEntry::listed(Some("User"), Some("Ada Moreno"), None));
     assert_eq!(
         name_in(&call(&texts, directory, "s-bb"), "104").as_deref(),
         Some("Ada Moreno"),
@@ -99,7 +99,7 @@ fn the_latest_name_counts_in_any_order() {
         let mut turned = texts.clone();
         turned.rotate_left(turn);
         assert_eq!(
-            name_of(&learnt(&turned), "104").as_deref(),
+            name_of(&learned(&turned), "104").as_deref(),
             Some("Ada Moreno"),
             "the smaller of one time"
         );
@@ -113,7 +113,7 @@ fn a_name_confirmed_later_is_later() {
         named("bb", 1, "104", Some("Ada")),
         named("cc", 5, "104", Some("Old")),
     ];
-    assert_eq!(name_of(&learnt(&texts), "104").as_deref(), Some("Ada"));
+    assert_eq!(name_of(&learned(&texts), "104").as_deref(), Some("Ada"));
 }
 
 #[test]
@@ -130,16 +130,16 @@ fn a_queue_call_names_only_the_queue() {
             }),
         )
     };
-    let names = learnt(&[offer("201", "Sales")]);
+    let names = learned(&[offer("201", "Sales")]);
     assert_eq!(name_of(&names, "201").as_deref(), Some("Sales"));
     assert_eq!(name_of(&names, "104"), None, "the agent is not called as the queue is");
     assert_eq!(name_of(&names, "107"), None, "the caller's name has the queue's before it");
-    assert_eq!(name_of(&learnt(&[offer("104", "Sales")]), "104"), None, "the queue's name beside the agent");
-    assert_eq!(name_of(&learnt(&[offer("104", "Ada")]), "104").as_deref(), Some("Ada"));
+    assert_eq!(name_of(&learned(&[offer("104", "Sales")]), "104"), None, "the queue's name beside the agent");
+    assert_eq!(name_of(&learned(&[offer("104", "Ada")]), "104").as_deref(), Some("Ada"));
 }
 
 #[test]
-fn what_is_no_name_is_not_learnt() {
+fn what_is_no_name_is_not_learned() {
     let side = |side: Value| {
         notification("aa", 1, json!({ "direction": "Outbound", "extensionId": "104", "from": side }))
     };
@@ -151,13 +151,13 @@ fn what_is_no_name_is_not_learnt() {
         json!({ "extensionId": "104", "name": "x".repeat(257) }),
         json!({ "name": "Ada", "phoneNumber": "+16505550104" }),
     ] {
-        assert!(learnt(&[side(other.clone())]).of(ACCOUNT).is_empty(), "{other}");
+        assert!(learned(&[side(other.clone())]).of(ACCOUNT).is_empty(), "{other}");
     }
 }
 
 #[test]
 fn the_names_of_an_account_take_limited_memory() {
-    let mut names = Names::limited_to(1_000);
+    let mut names = LearnedNames::limited_to(1_000);
     let texts: Vec<String> =
         (0..50).map(|nth| named("aa", nth % 60, &format!("{}", 100 + nth), Some("Ada"))).collect();
     each(&texts, |notification| names.learn(notification));
@@ -169,7 +169,7 @@ fn the_names_of_an_account_take_limited_memory() {
 
 #[test]
 fn changes_are_taken_at_growing_intervals_while_they_continue() {
-    let mut names = Names::default();
+    let mut names = LearnedNames::default();
     let (mut taken, mut flips) = (Vec::new(), 0);
     for second in 0_i64..3_600 {
         let now = Time::from_millis(second * 1_000);

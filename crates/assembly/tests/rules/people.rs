@@ -1,6 +1,6 @@
 //! Who takes part, and as what (`docs/contract.md` §3).
 
-use wholecall_assembly::{Directory, Entry, EntryKind};
+use wholecall_assembly::{Directory, DirectoryEntry, ExtensionKind};
 use wholecall_record::call::{Kind, Role};
 
 use crate::play::{ANSWERED, BRIDGED, CONSULTING, call, leg, participants, person, play, talks};
@@ -50,9 +50,13 @@ fn an_inbound_leg_that_only_passed_on_is_a_routers() {
 #[test]
 fn the_directory_says_which_is_a_menu_or_a_queue() {
     let mut directory = Directory::default();
-    let entry = |kind, name: &str| Entry { kind: Some(kind), name: Some(name.into()), ..Entry::default() };
-    directory.insert("700", entry(EntryKind::Menu, "Main menu"));
-    directory.insert("500", entry(EntryKind::Queue, "Support"));
+    let entry = |kind, name: &str| DirectoryEntry {
+        kind: Some(kind),
+        name: Some(name.into()),
+        ..DirectoryEntry::default()
+    };
+    directory.insert("700", entry(ExtensionKind::Menu, "Main menu"));
+    directory.insert("500", entry(ExtensionKind::Queue, "Support"));
     let call = play(
         "
         0 A/1 out - +1404>+1800 Setup; 0.1 A/2 in 700 +1404>+1800 Setup; 5 A/2 Disconnected

@@ -4,7 +4,7 @@
 use wholecall_assembly::Settings;
 use wholecall_record::{
     Call,
-    call::{Evidence, EvidenceKind, Kind, Outcome, RepairedFact, State},
+    call::{Evidence, EvidenceKind, Kind, LookupFact, Outcome, State},
 };
 
 use crate::play::{ANSWERED, CONSULTING, Live, at, call, leg, links, moves, person, play, talks};
@@ -174,7 +174,7 @@ fn a_call_that_only_the_call_log_has_is_a_call() {
     assert_eq!((inbound.state, inbound.result), (State::Complete, Outcome::Answered));
     assert_eq!(talks(&inbound), ["0–42: 104 +1404"]);
     assert_eq!(person(&inbound, "104").kind, Kind::User);
-    assert!(inbound.completeness.repaired.iter().any(|fact| fact.what == RepairedFact::Leg));
+    assert!(inbound.completeness.repaired.iter().any(|fact| fact.what == LookupFact::Leg));
     let results = [
         ("in Missed", Outcome::Missed),
         ("in Voicemail", Outcome::Voicemail),
@@ -212,7 +212,7 @@ fn an_answer_without_changes_reopens_nothing() {
 }
 
 fn with_lookups() -> Live {
-    Live::with(Settings { ask_after_ms: Some(5_000), ..Settings::default() })
+    Live::with(Settings { lookup_after_ms: Some(5_000), ..Settings::default() })
 }
 
 #[test]

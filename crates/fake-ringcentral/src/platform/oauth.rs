@@ -46,7 +46,7 @@ struct Login {
 pub(crate) struct OAuth {
     client_id: String,
     client_secret: String,
-    gives_refresh_tokens: bool,
+    issues_refresh_tokens: bool,
     /// The oldest first.
     logins: VecDeque<Login>,
     /// Owner and expiry of each token for the WebSocket gateway.
@@ -62,11 +62,11 @@ struct Lifetimes {
 }
 
 impl OAuth {
-    pub(crate) fn new(client_id: &str, client_secret: &str, gives_refresh_tokens: bool, seed: u64) -> Self {
+    pub(crate) fn new(client_id: &str, client_secret: &str, issues_refresh_tokens: bool, seed: u64) -> Self {
         Self {
             client_id: client_id.to_owned(),
             client_secret: client_secret.to_owned(),
-            gives_refresh_tokens,
+            issues_refresh_tokens,
             logins: VecDeque::new(),
             web_socket_tokens: BTreeMap::new(),
             rng: Rng::with_seed(seed),
@@ -171,7 +171,7 @@ impl OAuth {
             "owner_id": owner.to_string(), "endpoint_id": format!("fake-endpoint-{id}"),
             "session_id": format!("fake-session-{id}"),
         });
-        if self.gives_refresh_tokens {
+        if self.issues_refresh_tokens {
             token["refresh_token"] = refresh.into();
             token["refresh_token_expires_in"] = lifetimes.refresh_s.into();
         }

@@ -231,7 +231,7 @@ fn read_account(
     };
     // An ended session can be looked up for a while.
     let known_session = |id: &str| {
-        let tail_ms = to_ms(platform.config.session_tail);
+        let tail_ms = to_ms(platform.config.session_retention);
         let session = account_state.sessions.get(id)?;
         session.ended_at.is_none_or(|end| call_time < end + tail_ms).then_some(session)
     };

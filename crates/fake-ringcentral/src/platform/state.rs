@@ -87,7 +87,7 @@ impl State {
             oauth: OAuth::new(
                 &config.client_id,
                 &config.client_secret,
-                config.gives_refresh_tokens,
+                config.issues_refresh_tokens,
                 config.seed,
             ),
             limits: Limits::new(to_ms(config.rate_window)),

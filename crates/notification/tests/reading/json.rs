@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use wholecall_notification::{Document, JsonError, JsonProblem, Unreadable};
+use wholecall_notification::{Document, JsonError, JsonProblem, ParseError};
 
 /// Reads any bytes as a document and compares.
 pub(crate) fn check(data: &[u8]) {
@@ -19,7 +19,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     let ours = match &document {
         Ok(_) => Ok(()),
-        Err(Unreadable::Json(error)) => Err(*error),
+        Err(ParseError::Json(error)) => Err(*error),
         Err(other) => panic!("{other}: {text:?}"),
     };
     compare(text, ours);

@@ -22,12 +22,12 @@ json_struct! {
         /// Legs that left for a session that no notification names.
         "unlinkedGone" => pub unlinked_gone: Vec<UnlinkedGone>,
         /// Why the call was closed although a leg had not ended.
-        "reason" => pub reason: Option<ClosedBecause>,
+        "reason" => pub reason: Option<CloseReason>,
         /// The call that this record's notifications were too late for, because its data had been evicted;
         /// then this is a separate record.
         "lateFor" => @"IsEmpty::is_empty" pub late_for: Option<CallId>,
         /// What exceeded a documented limit, and is counted but not stored.
-        "beyondLimits" => @"IsEmpty::is_empty" pub beyond_limits: Vec<BeyondLimit>,
+        "beyondLimits" => @"IsEmpty::is_empty" pub beyond_limits: Vec<ExceededLimit>,
         /// What no notification reported, and a lookup at RingCentral did.
         "repaired" => @"IsEmpty::is_empty" pub repaired: Vec<Repaired>,
     }
@@ -68,7 +68,7 @@ json_struct! {
         /// The leg.
         "partyId" => pub party_id: PartyId,
         /// The fact.
-        "what" => pub what: RepairedFact,
+        "what" => pub what: LookupFact,
         /// Its time in the record; null for a description.
         "time" => pub time: Option<Time>,
         /// Whether the time is an upper bound: the fact held then, and may have held before.
@@ -81,7 +81,7 @@ json_struct! {
 string_enum! {
     /// What a lookup reported about a leg.
     #[derive(PartialOrd, Ord, Hash)]
-    pub enum RepairedFact {
+    pub enum LookupFact {
         /// The leg itself.
         Leg = "leg",
         /// That its session began before anything else that is known of its legs.
@@ -100,7 +100,7 @@ string_enum! {
 string_enum! {
     /// Why a call was closed although a leg had not ended.
     #[derive(Hash)]
-    pub enum ClosedBecause {
+    pub enum CloseReason {
         /// The input ended.
         EndOfInput = "endOfInput",
         /// Only one leg of several was still open, and nothing arrived for the shorter idle timeout.
@@ -113,7 +113,7 @@ string_enum! {
 json_struct! {
     /// What exceeded a documented limit.
     #[derive(Eq)]
-    pub struct BeyondLimit {
+    pub struct ExceededLimit {
         /// The kind of item.
         "what" => pub what: ShortText,
         /// The session that it belongs to; left out if it belongs to none.

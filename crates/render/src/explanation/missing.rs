@@ -1,7 +1,7 @@
 //! What a record lacks, in sentences.
 
 use wholecall_record::ShortText;
-use wholecall_record::{Call, call::RepairedFact};
+use wholecall_record::{Call, call::LookupFact};
 
 pub(super) fn worded(call: &Call) -> Vec<ShortText> {
     let completeness = &call.completeness;
@@ -33,12 +33,12 @@ pub(super) fn worded(call: &Call) -> Vec<ShortText> {
     }
     for repaired in &completeness.repaired {
         let what = match repaired.what {
-            RepairedFact::Leg => "all notifications",
-            RepairedFact::Start => "the start",
-            RepairedFact::State => "a change",
-            RepairedFact::Link => "where it went: the notification",
-            RepairedFact::End => "the end",
-            RepairedFact::Description => "a name or number",
+            LookupFact::Leg => "all notifications",
+            LookupFact::Start => "the start",
+            LookupFact::State => "a change",
+            LookupFact::Link => "where it went: the notification",
+            LookupFact::End => "the end",
+            LookupFact::Description => "a name or number",
         };
         missing.push(
             format!(

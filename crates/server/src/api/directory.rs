@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use wholecall_assembly::{Entry, EntryKind};
+use wholecall_assembly::{DirectoryEntry, ExtensionKind};
 use wholecall_record::Time;
 use wholecall_ringcentral::Extension;
 use wholecall_store::{StoreError, StoredDirectory};
@@ -22,7 +22,7 @@ pub(super) async fn directory(Access(view): Access) -> Result<Response, Problem>
 }
 
 fn account(stored: &StoredDirectory) -> Result<Value, StoreError> {
-    let Contents { listed, learnt_names } = Contents::of(stored)?;
+    let Contents { listed, learned_names } = Contents::of(stored)?;
     let mut numbers: HashMap<&str, Vec<&str>> = HashMap::new();
     for number in &listed.phone_numbers {
         let owner = number.extension_id.as_deref().unwrap_or_default();
@@ -33,17 +33,17 @@ fn account(stored: &StoredDirectory) -> Result<Value, StoreError> {
         forwarding.entry(owner).or_default().insert(number);
     }
     let describe = |extension: &Extension| {
-        let Entry { kind, name, extension_number, .. } = directories::entry(extension);
+        let DirectoryEntry { kind, name, extension_number, .. } = directories::entry(extension);
         json!({
             "id": extension.id,
-            "kind": kind.unwrap_or(EntryKind::Other).as_str(),
+            "kind": kind.unwrap_or(ExtensionKind::Other).as_str(),
             "name": name,
             "number": extension_number,
             "phoneNumbers": numbers.get(extension.id.as_str()).map_or(&[][..], Vec::as_slice),
             "forwardingNumbers": forwarding.get(extension.id.as_str()).cloned().unwrap_or_default(),
         })
     };
-    let learned = learnt_names.iter().map(|(id, learned)| (id.clone(), learned.name.as_str().into()));
+    let learned = learned_names.iter().map(|(id, learned)| (id.clone(), learned.name.as_str().into()));
     Ok(json!({
         "accountId": stored.account,
         "version": stored.version,

@@ -53,7 +53,7 @@ async fn read_page(
     loop {
         let read = match list {
             CallList::Active => client.active_calls(page).await,
-            CallList::CallLogRecord { from, until } => client.logged_calls(from, until, page).await,
+            CallList::CallLogRecord { from, until } => client.call_log(from, until, page).await,
         };
         match read {
             Err(Error::RateLimited { until_ms, .. }) if page > 1 => {

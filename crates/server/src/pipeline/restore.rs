@@ -1,7 +1,7 @@
 //! Brings calls from the store back into memory: at a start, after a failed commit, and when a notification arrives for
 //! a call that was evicted.
 
-use wholecall_assembly::{Assembler, Left};
+use wholecall_assembly::{Assembler, CallSnapshot};
 use wholecall_notification::{Document, Message};
 use wholecall_store::{Position, StoreError, StoredCall, TenantId};
 
@@ -77,17 +77,17 @@ impl Pipeline {
                 None => None,
             };
             let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
-            let made_at = not_ahead(&self.clock, call.created_ms);
-            let mut restoring = assembler.restore(Left {
+            let published_at = not_ahead(&self.clock, call.created_ms);
+            let mut restoring = assembler.restore(CallSnapshot {
                 record: call.record,
-                made_at,
-                completed: call.completed,
+                published_at,
+                is_completed: call.completed,
                 directory,
             });
             for entry in &call.entries {
                 let Ok(document) = Document::parse(&entry.body) else { continue };
                 let Ok(Message::Session(notification)) = document.message() else { continue };
-                // A name learnt from it may not have been stored before the restart.
+                // A name learned from it may not have been stored before the restart.
                 let arrived = not_ahead(&self.clock, entry.arrived_ms);
                 self.names.learn(tenant, arrived, &notification)?;
                 let is_published = entry.position <= call.position;
@@ -109,7 +109,7 @@ fn is_known(assembler: &Assembler, body: &str) -> bool {
     let Ok(document) = Document::parse(body) else { return false };
     match document.message() {
         Ok(Message::Session(notification)) => {
-            assembler.knows(notification.account_id(), notification.session_id())
+            assembler.contains_session(notification.account_id(), notification.session_id())
         }
         _ => false,
     }

@@ -60,23 +60,23 @@ impl Person {
     /// Finds the extensions that the number belongs to, and their names.
     pub(super) fn find_owners(&mut self, view: &TenantView) -> Result<(), StoreError> {
         view.for_each_directory_version(|contents| {
-            let Contents { listed, learnt_names } = Contents::of_text(contents);
+            let Contents { listed, learned_names } = Contents::of_text(contents);
             let owners = listed.phone_numbers.into_iter();
             let owners = owners.filter(|number| self.is_own_number(&number.phone_number));
             let owners: Vec<String> = owners.filter_map(|number| number.extension_id).collect();
             self.extensions.extend(owners);
             let is_own_number = |number: &String| self.is_own_number(number);
             let named =
-                learnt_names.into_iter().filter(|(_, learnt)| learnt.numbers.iter().any(is_own_number));
+                learned_names.into_iter().filter(|(_, learned)| learned.numbers.iter().any(is_own_number));
             let named: Vec<String> = named.map(|(extension, _)| extension).collect();
             self.extensions.extend(named);
         })?;
         view.for_each_directory_version(|contents| {
-            let Contents { listed, learnt_names } = Contents::of_text(contents);
+            let Contents { listed, learned_names } = Contents::of_text(contents);
             let owned = listed.extensions.into_iter().filter(|one| self.extensions.contains(&one.id));
             self.names.extend(owned.filter_map(|extension| extension.name));
-            let owned = learnt_names.into_iter().filter(|(id, _)| self.extensions.contains(id));
-            self.names.extend(owned.map(|(_, learnt)| learnt.name));
+            let owned = learned_names.into_iter().filter(|(id, _)| self.extensions.contains(id));
+            self.names.extend(owned.map(|(_, learned)| learned.name));
         })
     }
 
@@ -118,14 +118,14 @@ impl Person {
         for extension in listed.extensions.iter_mut().filter(|one| self.extensions.contains(&one.id)) {
             extension.name = Some(self.pseudonym.clone());
         }
-        for (extension, learnt) in &mut contents.learnt_names {
-            let count = learnt.numbers.len();
-            learnt.numbers.retain(|number| !self.is_own_number(number));
-            if learnt.numbers.len() < count {
-                learnt.numbers.insert(self.pseudonym.clone());
+        for (extension, learned) in &mut contents.learned_names {
+            let count = learned.numbers.len();
+            learned.numbers.retain(|number| !self.is_own_number(number));
+            if learned.numbers.len() < count {
+                learned.numbers.insert(self.pseudonym.clone());
             }
             if self.extensions.contains(extension) {
-                learnt.name.clone_from(&self.pseudonym);
+                learned.name.clone_from(&self.pseudonym);
             }
         }
     }
@@ -377,7 +377,7 @@ fn assemble_current(history: &mut StoredHistory, view: &TenantView) {
     let entries = history.entries.iter().filter(|entry| entry.position <= position);
     let Ok(directory) = directories::of_record(view, &current.record) else { return };
     let calls = collect(entries, directory.map(Into::into)).finish();
-    if let Some(mut fresh) = calls.retold(&published) {
+    if let Some(mut fresh) = calls.reassemble_as(&published) {
         fresh.related = published.related;
         current.record = to_json(&fresh);
     }

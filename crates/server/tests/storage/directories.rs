@@ -39,7 +39,7 @@ fn add(service: &Service, fetched_ms: i64, name: &str) -> (u64, bool) {
     service.store.add_directory(service.tenant.id, ACCOUNT.to_owned(), fetched_ms, added).unwrap()
 }
 
-/// Traffic without names, so that none are learnt from it.
+/// Traffic without names, so that none are learned from it.
 fn nameless_traffic() -> Vec<String> {
     let nameless = |body: &String| {
         let mut value: Value = serde_json::from_str(body).unwrap();

@@ -1,4 +1,4 @@
-//! Names of extensions that are learnt from notifications: stored in directory versions, used after a restart, erased.
+//! Names of extensions that are learned from notifications: stored in directory versions, used after a restart, erased.
 
 use serde_json::{Value, json};
 use wholecall_server::check::check;
@@ -64,7 +64,7 @@ fn name_in_record(service: &Service, session: &str) -> (Value, Value) {
 }
 
 #[test]
-fn a_learnt_name_is_in_later_calls_and_closed_calls_stay_as_they_were() {
+fn a_learned_name_is_in_later_calls_and_closed_calls_stay_as_they_were() {
     let service = Service::start();
     receive_call(&service, "aa", None);
     assert_eq!(name_in_record(&service, "aa"), (Value::Null, Value::Null), "no name is known yet");
@@ -101,9 +101,9 @@ fn a_name_that_ringcentral_lists_takes_precedence() {
     assert_eq!(
         name_in_record(&service, "bb"),
         ("Ada Moreno".into(), 1.into()),
-        "the learnt name makes no version"
+        "the learned name makes no version"
     );
-    // An extension that RingCentral lists without a name gets the learnt one.
+    // An extension that RingCentral lists without a name gets the learned one.
     let nameless = call("cc", Some("Ben")).into_iter().map(|body| body.replace("\"104\"", "\"105\""));
     let nameless: Vec<String> = nameless.collect();
     service.receive(nameless.iter().map(String::as_str));
@@ -115,7 +115,7 @@ fn a_name_that_ringcentral_lists_takes_precedence() {
 }
 
 #[test]
-fn a_learnt_name_that_was_not_stored_is_learnt_again_after_a_restart() {
+fn a_learned_name_that_was_not_stored_is_learned_again_after_a_restart() {
     let service = Service::start();
     service.receive(call("aa", Some("Ada")).iter().take(3).map(String::as_str));
     service.wait(|| !service.records().is_empty());
@@ -126,7 +126,7 @@ fn a_learnt_name_that_was_not_stored_is_learnt_again_after_a_restart() {
 }
 
 #[test]
-fn erasing_a_number_erases_the_learnt_name_beside_it() {
+fn erasing_a_number_erases_the_learned_name_beside_it() {
     let service = Service::start();
     receive_call(&service, "aa", Some("Zora Quill"));
     service.wait(|| version(&service) == Some(1));

@@ -96,7 +96,7 @@ fn legs() -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn legs_beyond_the_limit_are_counted() {
-    const LIMIT: usize = wholecall_assembly::limits::NOTIFICATIONS_PER_SESSION;
+    const LIMIT: usize = wholecall_assembly::limits::MAX_NOTIFICATIONS_PER_SESSION;
     let legs = legs();
     let measured = measure(&[], |stdin| {
         let mut block = Vec::new();

@@ -52,7 +52,7 @@ impl Platform {
         let clock = || jiff::Timestamp::now().as_millisecond();
         let client =
             wholecall_ringcentral::Client::new(Http::new().unwrap(), credentials, Arc::new(clock)).unwrap();
-        let read = client.logged_calls("2020-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z", 1);
+        let read = client.call_log("2020-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z", 1);
         let (records, is_more) = self.runtime.block_on(read).unwrap();
         assert!(!is_more);
         records.iter().map(|record| serde_json::from_str(&record.json).unwrap()).collect()

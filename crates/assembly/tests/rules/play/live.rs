@@ -1,6 +1,6 @@
 //! Calls as they happen: what is published when.
 
-use wholecall_assembly::{Assembler, Change, Directory, Left, Settings};
+use wholecall_assembly::{Assembler, CallSnapshot, Change, Directory, Settings};
 use wholecall_record::{Call, Time, call::State};
 
 use super::{
@@ -36,9 +36,9 @@ impl Live {
     pub(crate) fn restart(&mut self, session: &str, directory: Directory) {
         self.assembler = Assembler::new(self.assembler.settings().clone());
         let record = self.last(session).clone();
-        let left = Left {
-            made_at: record.updated_at,
-            completed: record.state != State::Live,
+        let left = CallSnapshot {
+            published_at: record.updated_at,
+            is_completed: record.state != State::Live,
             record: Some(Box::new(record)),
             directory: Some(directory.into()),
         };
@@ -79,7 +79,7 @@ impl Live {
 
     /// The sessions to be looked up since the last call of this method.
     pub(crate) fn lookups(&mut self) -> Vec<String> {
-        let questions = self.assembler.take_questions().into_iter();
+        let questions = self.assembler.poll_lookups().into_iter();
         questions.map(|question| question.session[2..].to_owned()).collect()
     }
 

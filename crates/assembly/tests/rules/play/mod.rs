@@ -107,8 +107,8 @@ impl Play {
         let settings = Settings {
             settle_ms: NEVER,
             gap_settle_ms: NEVER,
-            last_leg_silent_ms: NEVER,
-            silent_ms: NEVER,
+            last_leg_idle_timeout_ms: NEVER,
+            idle_timeout_ms: NEVER,
             ..Settings::default()
         };
         let mut assembler = Assembler::new(settings);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use wholecall_assembly::Names;
+use wholecall_assembly::LearnedNames;
 use wholecall_notification::Notification;
 use wholecall_record::Time;
 use wholecall_store::{Store, StoreError, TenantId};
@@ -15,14 +15,14 @@ use crate::{
 /// Maximum memory for the names of an account. Ten thousand extensions need about half of it.
 const MAX_ACCOUNT_BYTES: usize = 4 << 20;
 
-/// The stored names of each tenant that this process has assembled calls for, and those learnt since.
+/// The stored names of each tenant that this process has assembled calls for, and those learned since.
 #[derive(Debug)]
-pub(crate) struct LearntNames {
+pub(crate) struct StoredNames {
     store: Store,
-    tenants: HashMap<TenantId, Names>,
+    tenants: HashMap<TenantId, LearnedNames>,
 }
 
-impl LearntNames {
+impl StoredNames {
     pub(crate) fn new(store: Store) -> Self {
         Self { store, tenants: HashMap::new() }
     }
@@ -37,7 +37,7 @@ impl LearntNames {
         let names = match self.tenants.get_mut(&tenant) {
             Some(names) => names,
             None => {
-                let mut names = Names::limited_to(MAX_ACCOUNT_BYTES);
+                let mut names = LearnedNames::limited_to(MAX_ACCOUNT_BYTES);
                 StoredName::add_stored(&mut names, &self.store.of(tenant))?;
                 self.tenants.entry(tenant).or_insert(names)
             }
@@ -53,7 +53,7 @@ impl LearntNames {
 
     /// When names have to be stored next; `None` if all are.
     pub(crate) fn next_due(&self) -> Option<Time> {
-        self.tenants.values().filter_map(Names::next_due).min()
+        self.tenants.values().filter_map(LearnedNames::next_due).min()
     }
 
     /// Stores the names that are due, for each account in a new version of its directory. Returns the accounts with a new
@@ -62,10 +62,10 @@ impl LearntNames {
         let mut renewed = Vec::new();
         for (&tenant, names) in &mut self.tenants {
             for account in names.take_due(now) {
-                let learnt = names.of(&account).into_iter();
-                let learnt = learnt.map(|(id, name)| (id.to_owned(), StoredName::of(name))).collect();
+                let learned = names.of(&account).into_iter();
+                let learned = learned.map(|(id, name)| (id.to_owned(), StoredName::of(name))).collect();
                 let contents_after = move |newest: Option<&str>| {
-                    Contents::changed(newest, |contents| contents.learnt_names = learnt)
+                    Contents::changed(newest, |contents| contents.learned_names = learned)
                 };
                 let fetched_ms = clock::now().as_millis();
                 let (_, is_new) =
