@@ -224,7 +224,10 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         pictures: WorkPool::start("pictures", PICTURE_LIMITS).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
-    let hook = receive::HookState::new(&service, connection_handle);
+    let hook = receive::HookState::new(
+        &service,
+        Arc::new(move |tenant, event| connection_handle.notify(tenant, event)),
+    );
     let api = api::ApiState::new(service.clone(), hook.clone(), to_assembler, in_flight);
     let pages = pages::PagesState::new(service.clone());
     let session_key = pages.clone();

@@ -7,7 +7,7 @@ mod failed_credentials;
 mod min_rate;
 mod tls;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming};
 use hyper_util::{
@@ -20,7 +20,11 @@ use tokio::{
     sync::watch,
 };
 
-pub(crate) use self::{app::HttpApp, client_identity::bearer, clients::network};
+pub(crate) use self::{
+    app::HttpApp,
+    client_identity::{Peer, bearer},
+    clients::network,
+};
 use self::{
     app::MAX_HEAD_BYTES,
     clients::{ClientConnection, ClientConnections, ConnectionOwner},
@@ -39,10 +43,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Interval before accepting again after an error.
 const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(50);
-
-/// The address of the client of a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Serves until `stop` turns true, then until the requests in flight are answered.
 pub(crate) async fn serve(

@@ -124,7 +124,7 @@ where
     if classified.is_err()
         && let Some(event) = ControlEvent::of(&body)
     {
-        service.connections.notify(tenant.id, &event);
+        (service.control_events)(tenant.id, &event);
         return Ok(());
     }
     if let Err(reason) = &classified {

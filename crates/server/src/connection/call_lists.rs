@@ -12,7 +12,7 @@ pub(super) enum CallList<'a> {
     /// The calls that are live now.
     Active,
     /// The call log's calls that started within a time.
-    CallLogRecord { from: &'a str, until: &'a str },
+    CallLog { from: &'a str, until: &'a str },
 }
 
 /// The records that were read of a list, newest first.
@@ -53,7 +53,7 @@ async fn read_page(
     loop {
         let read = match list {
             CallList::Active => client.active_calls(page).await,
-            CallList::CallLogRecord { from, until } => client.call_log(from, until, page).await,
+            CallList::CallLog { from, until } => client.call_log(from, until, page).await,
         };
         match read {
             Err(Error::RateLimited { until_ms, .. }) if page > 1 => {

@@ -15,8 +15,8 @@ use wholecall_ringcentral::{Client, Error};
 use super::{
     AccountKey, ConnectionContext,
     call_lists::{self, CallList},
+    envelope::log_record,
     finality::{Assessment, RecordReadings},
-    lookups::log_record,
 };
 use crate::{pipeline::lookup::LookupRequest, receive};
 
@@ -120,7 +120,7 @@ async fn read_log(
     let now = client.server_now_ms();
     let from_ms = sessions.values().map(|session| session.log_from_ms).min().unwrap_or(now);
     let (from, until) = (Time::from_millis(from_ms).to_string(), Time::from_millis(now + 1).to_string());
-    let listed = call_lists::read(client, &CallList::CallLogRecord { from: &from, until: &until }).await?;
+    let listed = call_lists::read(client, &CallList::CallLog { from: &from, until: &until }).await?;
     let mut settled = Vec::new();
     let mut bodies: Vec<String> = Vec::new();
     let mut not_final: Vec<String> = Vec::new();

@@ -11,17 +11,16 @@ use std::{
     time::Duration,
 };
 
-use serde_json::value::RawValue;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 use tracing::Instrument as _;
-use wholecall_record::{Time, display::escape_control};
-use wholecall_ringcentral::{CallLogRecord, Client, Error, Session, is_requestable, session_path};
+use wholecall_record::display::escape_control;
+use wholecall_ringcentral::{Client, Error, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
-use super::{ConnectionContext, blocking, call_log_lookups};
+use super::{ConnectionContext, blocking, call_log_lookups, envelope::envelope};
 use crate::{pipeline::lookup::LookupRequest, receive};
 
 /// Maximum number of requests to RingCentral at once.
@@ -147,36 +146,13 @@ fn snapshot(
     envelope(&uuid, &session_path(account, session), at_ms, started_ms, body)
 }
 
-/// A record of the call log in the journal's form. A record that is read again is a duplicate of the same evidence.
-pub(super) fn log_record(account: &str, record: &CallLogRecord) -> String {
-    let path = format!("/restapi/v1.0/account/{account}/call-log/{}", record.id);
-    envelope(&format!("call-log-{}", record.id), &path, crate::clock::now().as_millis(), None, &record.json)
-}
-
-fn envelope(uuid: &str, event: &str, at_ms: i64, started_ms: Option<i64>, body: &str) -> String {
-    let timestamp = Time::from_millis(at_ms).to_string();
-    let start_time = started_ms.map(|started_ms| Time::from_millis(started_ms).to_string());
-    let body: &RawValue = serde_json::from_str(body).unwrap_or(RawValue::NULL);
-    let envelope = Envelope { uuid, event, timestamp: &timestamp, start_time, body };
-    serde_json::to_string(&envelope).unwrap_or_default()
-}
-
-/// An answer of RingCentral in the shape of its notifications.
-#[derive(serde::Serialize)]
-struct Envelope<'a> {
-    uuid: &'a str,
-    event: &'a str,
-    timestamp: &'a str,
-    #[serde(rename = "startTime", skip_serializing_if = "Option::is_none")]
-    start_time: Option<String>,
-    body: &'a RawValue,
-}
-
 #[cfg(test)]
 mod tests {
     use wholecall_notification::{Document, Message, Source};
+    use wholecall_ringcentral::CallLogRecord;
 
     use super::*;
+    use crate::connection::envelope::log_record;
 
     fn source(json: &str) -> Source {
         match Document::parse(json).unwrap().message().unwrap() {

@@ -12,6 +12,7 @@ mod call_log_lookups;
 mod connect;
 mod differences;
 mod directory;
+mod envelope;
 mod finality;
 mod lookups;
 mod reconcile;

@@ -20,8 +20,8 @@ use super::{
     blocking,
     call_lists::{self, CallList},
     differences::differences,
+    envelope::log_record,
     finality::{Assessment, RecordReadings},
-    lookups::log_record,
 };
 use crate::{pipeline::lookup::LookupRequest, receive};
 
@@ -178,7 +178,7 @@ impl AccountConnection {
     ) -> Result<Option<WindowComparison>, ConnectionError> {
         let from = Time::from_millis(from_ms - MAX_CALL_LENGTH_MS).to_string();
         let until = Time::from_millis(until_ms).to_string();
-        let list = CallList::CallLogRecord { from: &from, until: &until };
+        let list = CallList::CallLog { from: &from, until: &until };
         let Some(listed) = call_lists::read(&self.client, &list).await? else { return Ok(None) };
         let now = self.client.server_now_ms();
         let ahead_ms = now - self.client.now_ms();

@@ -66,8 +66,7 @@ impl AccountConnection {
         };
         let (from, until) =
             (Time::from_millis(since_ms).to_string(), Time::from_millis(server_now).to_string());
-        let ended =
-            call_lists::read(&self.client, &CallList::CallLogRecord { from: &from, until: &until }).await?;
+        let ended = call_lists::read(&self.client, &CallList::CallLog { from: &from, until: &until }).await?;
         let all = active.records.into_iter().chain(ended.into_iter().flat_map(|listed| listed.records));
         let has_lasted = |call: &CallLogRecord| {
             let ended_ms = call.ended_ms().unwrap_or(server_now).min(server_now);

@@ -1,11 +1,11 @@
 //! Answers requests: limits first, then the hooks, then all other routes.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
+    http::{HeaderName, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use hyper::{Request, body::Incoming};
@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use wholecall_store::AuditAction;
 
 use super::{
-    Peer, client_identity,
+    client_identity::{self, Peer, SessionKey},
     clients::{ClientConnection, ConnectionOwner},
     failed_credentials::{self, FailedCredentials},
     min_rate::MinRateBody,
@@ -31,9 +31,6 @@ pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Seconds after which an address may show credentials again that are not in memory.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("60");
-
-/// Returns the hash of the key that opened a browser's session; `None` if a request has no open session.
-pub(crate) type SessionKey = Arc<dyn Fn(&HeaderMap) -> Option<[u8; 32]> + Send + Sync>;
 
 /// The application behind the listener.
 pub(crate) struct HttpApp {

@@ -1,13 +1,23 @@
 //! Finds out the client of a request from its head and from what is in memory, without waiting.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::http::{HeaderMap, Request, header};
 use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
-use super::{app::SessionKey, clients::ConnectionOwner};
+use super::clients::ConnectionOwner;
 use crate::{Service, receive, security::secret};
+
+/// The address of the client of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Returns the hash of the key that opened a browser's session; `None` if a request has no open session.
+pub(crate) type SessionKey = Arc<dyn Fn(&HeaderMap) -> Option<[u8; 32]> + Send + Sync>;
 
 /// The owner of the key, token or session that a request shows. `None` if it shows no valid one.
 pub(super) fn owner<B>(

@@ -10,7 +10,7 @@ use std::{
 
 use axum::http::{HeaderMap, header};
 
-use super::network;
+use super::clients::network;
 
 /// Maximum number of wrong credentials from an address within a window.
 const MAX_FAILURES: u32 = 60;

@@ -8,7 +8,17 @@ use std::{
 use crate::imports::{graph, sources};
 
 /// Files of one crate that reach each other by imports, and why that is accepted.
-const ACCEPTED: &[(&str, &[&str], &str)] = &[];
+const ACCEPTED: &[(&str, &[&str], &str)] = &[(
+    "server",
+    &[
+        "connection/account.rs",
+        "connection/connect.rs",
+        "connection/directory.rs",
+        "connection/reconcile.rs",
+        "connection/state.rs",
+    ],
+    "one account's task in four files by subject, with the state that it stores",
+)];
 
 fn circles<'s>(graph: &BTreeMap<&'s Path, BTreeSet<&'s Path>>) -> Vec<BTreeSet<&'s Path>> {
     let reachable: BTreeMap<&Path, BTreeSet<&Path>> = graph

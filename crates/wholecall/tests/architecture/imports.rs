@@ -58,10 +58,12 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// The code without comments, and without the test module at the end.
 fn code_of(text: &str) -> String {
-    let until = text
-        .find("\n#[cfg(test)]\nmod ")
-        .or_else(|| text.find("\n#[cfg(test)]\n#[allow"))
-        .unwrap_or(text.len());
+    let is_test_module = |at: &usize| {
+        let mut lines = text[*at..].lines().skip(2).skip_while(|line| line.starts_with("#["));
+        lines.next().is_some_and(|line| line.starts_with("mod "))
+    };
+    let mut tests = text.match_indices("\n#[cfg(test)]\n").map(|(at, _)| at);
+    let until = tests.find(is_test_module).unwrap_or(text.len());
     let lines = text[..until].lines().map(|line| {
         let is_comment = line.trim_start().starts_with("//");
         if is_comment { "" } else { line.split(" // ").next().unwrap_or_default() }
@@ -127,7 +129,7 @@ fn expand(tree: &str, before: &[String], module: &ModulePath, paths: &mut BTreeS
 /// A path with `crate`, `self` and `super` resolved; `None` if it begins with a name of the file's own.
 fn absolute(path: &[String], module: &ModulePath) -> Option<ModulePath> {
     let first = path.first()?;
-    if path.len() < 2 {
+    if path.len() < 2 || path.iter().any(String::is_empty) {
         return None;
     }
     match first.as_str() {
