@@ -167,7 +167,7 @@ string_enum! {
     /// The result of a call.
     #[derive(Hash)]
     pub enum Outcome {
-        /// Live, and nobody has talked yet.
+        /// Live, and no conversation has begun.
         InProgress = "InProgress",
         /// People talked.
         Answered = "Answered",
@@ -175,7 +175,7 @@ string_enum! {
         Voicemail = "Voicemail",
         /// A fax.
         Fax = "Fax",
-        /// At least one person was rung and nobody answered.
+        /// At least one person was rung and none answered.
         Missed = "Missed",
         /// The caller left before anybody was rung.
         Abandoned = "Abandoned",
@@ -183,7 +183,7 @@ string_enum! {
         Rejected = "Rejected",
         /// Everybody who was rung was busy.
         Busy = "Busy",
-        /// An outbound call that nobody answered.
+        /// An outbound call that was not answered.
         NoAnswer = "NoAnswer",
         /// An outbound call that the caller cancelled.
         Cancelled = "Cancelled",

@@ -67,7 +67,7 @@ pub enum Activity {
     Routing,
     /// Being rung.
     Ringing,
-    /// On hold: somebody else has put the others on hold.
+    /// On hold: another participant has put the others on hold.
     OnHold,
     /// Has put the others on hold.
     Holding,

@@ -191,7 +191,7 @@ pub fn side(call: &Call, side: &Side) -> String {
     escape_control(&participant.map_or_else(|| names::name_of_side(side), names::name_of))
 }
 
-/// Who answered, and for whom that telephone rang; empty if nobody is known to have answered.
+/// Who answered, and for whom that telephone rang; empty if no answer is known.
 pub fn answered_by(call: &Call) -> String {
     escape_control(&call.answered_by.as_ref().map(|id| call.name_and_user(id)).unwrap_or_default())
 }

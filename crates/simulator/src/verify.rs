@@ -161,7 +161,7 @@ fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<
     };
     same("direction", &truth.direction, &record.direction);
     same("result", &truth.result, &record.result);
-    same("caller", &truth.caller, record.from.participant.as_deref().unwrap_or("nobody"));
+    same("caller", &truth.caller, record.from.participant.as_deref().unwrap_or("no participant"));
     compare_time("start", Some(truth.start_time), Some(record.start_time), tolerance.times, &mut found);
     compare_time("answer", truth.answer_time, record.answer_time, tolerance.times, &mut found);
     compare_time("end", Some(truth.end_time), record.end_time, tolerance.times + tolerance.end, &mut found);
@@ -319,7 +319,7 @@ fn is_permutation(truth: &[Move], record: &[Move], same: impl Fn(&Move, &Move) -
 }
 
 fn sentence(step: &Move) -> String {
-    let by = step.by.as_deref().unwrap_or("nobody");
+    let by = step.by.as_deref().unwrap_or("no participant");
     let target = step.target.as_deref().map(|target| format!(" to {target}")).unwrap_or_default();
     let time = step.time.map(|time| format!(" at {}", time)).unwrap_or_default();
     let answered = match step.answered {

@@ -111,12 +111,12 @@ impl Store {
     }
 
     /// Stores for accounts the time before which no notification is known to be missing.
-    pub fn save_complete_until(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
+    pub fn save_complete_until(&self, accounts: Vec<(TenantId, String, i64)>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let mut update = transaction.prepare_cached(
                 "UPDATE connections SET complete_until_ms = max(complete_until_ms, ?3) WHERE tenant = ?1 AND account = ?2",
             )?;
-            heard.iter().try_for_each(|(tenant, account, complete_until_ms)| {
+            accounts.iter().try_for_each(|(tenant, account, complete_until_ms)| {
                 update.execute(params![tenant.0, account, complete_until_ms]).map(drop)
             })?;
             Ok(())

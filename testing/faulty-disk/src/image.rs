@@ -16,7 +16,7 @@ pub(crate) const SECTOR_BYTES: u64 = 512;
 /// The unsynced writes that a crash loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// None: only the process ended.
+    /// Nothing is lost: only the process ended.
     Nothing,
     /// All.
     Everything,

@@ -107,8 +107,8 @@ impl Fold<'_> {
             });
         };
         let changes = &self.changes[&leg.changes];
-        let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
-        if is_told && let Some(described_by) = session.describing_lookup(&leg.party) {
+        let is_from_lookup = changes.first().is_some_and(|change| change.event.kind.is_none());
+        if is_from_lookup && let Some(described_by) = session.describing_lookup(&leg.party) {
             add(LookupFact::Description, None, false, described_by);
         }
         for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {

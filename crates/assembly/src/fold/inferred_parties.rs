@@ -117,10 +117,10 @@ impl<'a> ClassifiedCall<'a> {
         let leg = &self.legs[from_leg];
         let side = if is_caller { leg.description.from } else { leg.description.to };
         let is_machine = side.extension.is_some_and(|extension| self.is_machine(extension));
-        let is_nobody = side.extension.is_none() && side.number.is_none() && !is_caller;
+        let is_unnamed = side.extension.is_none() && side.number.is_none() && !is_caller;
         let is_behind_a_door =
             self.is_left_by(room, &[LinkKind::Pickup, LinkKind::Supervising, LinkKind::TakeOver]);
-        let none = side.is_star_code() || side.is_bridge() || is_machine || is_nobody || is_behind_a_door;
+        let none = side.is_star_code() || side.is_bridge() || is_machine || is_unnamed || is_behind_a_door;
         (!none).then_some((from_leg, is_caller))
     }
 }

@@ -295,7 +295,7 @@ impl Builder<'_> {
                 status["peerId"] = json!({"sessionId": format!("s-{}", copy & 3), "partyId": "p-0-1"})
             }
             234..=243 => {
-                other.parties[0]["from"] = json!({"name": "Somebody else", "phoneNumber": "+14045550199"})
+                other.parties[0]["from"] = json!({"name": "Another Name", "phoneNumber": "+14045550199"})
             }
             244..=249 => other.uuid = None,
             _ => other.uuid.clone_from(&note.uuid),

@@ -85,7 +85,7 @@ string_enum! {
     pub enum LegOutcome {
         /// Answered.
         Answered = "Answered",
-        /// Rang until somebody else answered.
+        /// Rang until another party answered.
         AnsweredElsewhere = "AnsweredElsewhere",
         /// Rang without an answer.
         Missed = "Missed",
@@ -95,7 +95,7 @@ string_enum! {
         Rejected = "Rejected",
         /// Busy.
         Busy = "Busy",
-        /// Rang until somebody else picked up the call.
+        /// Rang until another party picked up the call.
         PickedUp = "PickedUp",
         /// A menu, queue or rule that passed the call on.
         Routed = "Routed",

@@ -107,8 +107,8 @@ impl Call {
         self.customer.as_ref().or(self.from.participant.as_ref())
     }
 
-    /// Whether the talk time is an upper bound: a conversation includes somebody who was not seen on the
-    /// line.
+    /// Whether the talk time is an upper bound: a conversation includes a party that was not observed
+    /// on the line.
     pub fn is_talk_inferred(&self) -> bool {
         self.conversations.iter().any(|talk| talk.inferred)
     }

@@ -52,7 +52,7 @@ impl AccountConnection {
         Ok(must_replace)
     }
 
-    /// Calls that have lasted so long that a notification of them must have arrived. `None` if it is too early to say, or
+    /// Calls that have lasted long enough for a notification of them to have arrived. `None` if it is too early to say, or
     /// if the user may not read the active calls.
     async fn expected_calls(&self) -> Result<Option<Vec<CallLogRecord>>, ConnectionError> {
         let server_now = self.client.server_now_ms();

@@ -109,7 +109,7 @@ impl EndpointHealth {
         (self.failures > 0).then(|| (last_ms + PROBE_INTERVAL_MS).max(self.paused_until_ms))
     }
 
-    /// Whether the endpoint has failed for so long, for different calls, that it is to be disabled.
+    /// Whether the endpoint has failed long enough, for different calls, to be disabled.
     pub(crate) fn should_disable(&self, now_ms: i64) -> bool {
         self.failing.len() > 1
             && self.failing_since_ms.is_some_and(|since| now_ms - since >= DISABLED_AFTER_MS)

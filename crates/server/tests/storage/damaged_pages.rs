@@ -123,7 +123,7 @@ fn stopped() -> Stopped {
     service.settle();
     let mut older = BTreeMap::new();
     let service = service.restart_after(|store| {
-        // So that nothing is in the write-ahead logs only.
+        // A checkpoint: nothing remains only in the write-ahead logs.
         tamper(store.path().parent().unwrap(), "UPDATE checkpoint SET position = position");
     });
     for file in FILES {

@@ -24,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("queue_mobile", "A queue's call is answered at a member's mobile.", queue_mobile),
     Scenario::new(
         "queue_mobile_unanswered",
-        "A queue's call rings at a member's mobile without an answer; another agent answers, or nobody.",
+        "A queue's call rings at a member's mobile without an answer; another agent answers, or none does.",
         queue_mobile_unanswered,
     ),
     Scenario::new("ringout_mobile", "A RingOut to a colleague is answered at their mobile.", ringout_mobile),

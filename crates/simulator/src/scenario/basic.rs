@@ -24,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("rejected", "The called user declines.", rejected),
     Scenario::new("busy", "The called user's telephone is busy.", busy),
     Scenario::new("text_reply", "The called user answers by text: a Setup comes after the end.", text_reply),
-    Scenario::new("voicemail", "Nobody answers, and the caller leaves a message.", voicemail),
+    Scenario::new("voicemail", "The call is not answered, and the caller leaves a message.", voicemail),
     Scenario::new(
         "voicemail_at_once",
         "A user's rules send the caller to the mailbox without ringing.",
@@ -48,7 +48,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("ringout_unanswered", "The target of a RingOut does not answer.", ringout_unanswered),
     Scenario::new(
         "ringout_not_taken",
-        "The user who requested a RingOut does not answer: nobody else is called.",
+        "The user who requested a RingOut does not answer: the other party is not called.",
         ringout_not_taken,
     ),
     Scenario::new(

@@ -16,12 +16,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("queue_abandoned", "The caller hangs up while agents ring.", queue_abandoned),
     Scenario::new(
         "queue_overflow",
-        "Nobody answers in one queue; another one takes the call.",
+        "No agent of one queue answers; another queue takes the call.",
         queue_overflow,
     ),
     Scenario::new(
         "queue_voicemail",
-        "Nobody answers in a queue; the caller leaves a message.",
+        "No agent of a queue answers; the caller leaves a message.",
         queue_voicemail,
     ),
     Scenario::new("queue_agent_holds", "A queue's agent holds the caller, who hangs up.", queue_agent_holds),

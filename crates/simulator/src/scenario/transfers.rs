@@ -93,7 +93,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("park_abandoned", "The parked customer hangs up.", park_abandoned),
     Scenario::new(
         "park_reverted",
-        "Nobody retrieves a parked call: it rings back at the user who parked it.",
+        "A parked call is not retrieved: it rings back at the user who parked it.",
         park_reverted,
     ),
 ];
