@@ -17,7 +17,7 @@
 //! let Message::Session(notification) = document.message()? else { panic!("a telephony notification") };
 //! assert_eq!(notification.session_id(), "s-1");
 //! assert_eq!(notification.body().parties[0].status.code(), Some(Code::Setup));
-//! # Ok::<(), wholecall_notification::Unreadable>(())
+//! # Ok::<(), wholecall_notification::ParseError>(())
 //! ```
 
 mod json;
@@ -29,7 +29,7 @@ mod notification;
 mod stream;
 mod text;
 mod time;
-mod unreadable;
+mod parse_error;
 
 pub use json::{JsonError, JsonProblem};
 pub use log_record::{LogExtension, LogRecord, LogResult, LogSide};
@@ -41,5 +41,5 @@ pub use notification::{
 };
 pub use stream::{MAX_DOCUMENT_BYTES, SourceSpan, SourcedMessage, Stream};
 pub use text::{Raw, Text};
-pub use unreadable::ParseError;
+pub use parse_error::ParseError;
 pub use wholecall_time::Time;

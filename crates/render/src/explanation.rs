@@ -27,7 +27,7 @@ pub fn worded(explanation: &Explanation) -> WordedExplanation {
             call.direction.as_str(),
             call.name(call.from.participant.as_ref()),
             call.name(call.to.participant.as_ref()),
-            call.result.as_str().to_lowercase(),
+            humanize::name_of_result(call.result),
         )
         .into(),
         sessions: call.sessions.iter().map(|session| session.telephony_session_id.clone()).collect(),

@@ -86,7 +86,7 @@ fn the_page_of_a_live_call_does_not_say_that_it_ended() {
     assert_eq!(browser.open(&format!("/calls/{}", call["id"].as_str().unwrap())), 200);
     let text = browser.run("document.querySelector('main').innerText");
     let text = text.as_str().unwrap();
-    assert!(text.contains("in progress"), "{text}");
+    assert!(text.contains("in progress") && text.contains("In progress"), "{text}");
     for words in ["endOfInput", "closed because", "abandoned", "missed", "voicemail", "Last state"] {
         assert!(!text.to_lowercase().contains(&words.to_lowercase()), "{words}: {text}");
     }

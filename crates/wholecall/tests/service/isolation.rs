@@ -176,7 +176,7 @@ fn nothing_is_left_of_a_removed_tenant_in_any_table() {
         client.calls(&tenant, "", 1)[0]["participants"][0]["phoneNumber"].as_str().unwrap().to_owned();
     webhooks::send(&client, &tenant, "DELETE", &format!("/v1/numbers/{number}"), &Value::Null);
     let before = filled(&installation);
-    for table in ["endpoints", "deliveries", "attempts", "notices", "quarantine", "erasures", "calls"] {
+    for table in ["endpoints", "deliveries", "attempts", "notices", "rejected", "erasures", "calls"] {
         assert!(before.contains_key(table), "{table} is empty: {before:?}");
     }
     installation.command_json(&["tenant", "remove", &tenant.name, "--yes"]);

