@@ -9,6 +9,7 @@ use crate::fold::{Fold, RecordStatus};
 
 /// A record that contradicted itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Contradiction {
     /// The call.
     pub call: CallId,

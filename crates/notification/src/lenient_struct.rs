@@ -13,6 +13,7 @@ macro_rules! lenient_struct {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Default)]
+        #[non_exhaustive]
         pub struct $name<'a> {
             $( $(#[$field_meta])* pub $field: $type, )*
             /// Fields that this crate does not know, in order of arrival.

@@ -26,10 +26,10 @@ mod log_record;
 mod message;
 mod names;
 mod notification;
+mod parse_error;
 mod stream;
 mod text;
 mod time;
-mod parse_error;
 
 pub use json::{JsonError, JsonProblem};
 pub use log_record::{LogExtension, LogRecord, LogResult, LogSide};
@@ -39,7 +39,7 @@ pub use notification::{
     Attributes, Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park,
     Party, PeerId, Recording, Source, Status,
 };
+pub use parse_error::ParseError;
 pub use stream::{MAX_DOCUMENT_BYTES, SourceSpan, SourcedMessage, Stream};
 pub use text::{Raw, Text};
-pub use parse_error::ParseError;
 pub use wholecall_time::Time;

@@ -4,6 +4,7 @@ use crate::{Document, JsonError, Notification, ParseError, Source, json::Reader,
 
 /// A document that RingCentral posts to a webhook, or sends over a WebSocket.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Message<'d, 'a> {
     /// A notification of a telephony session, or a lookup answer about one.
     Session(Notification<'d, 'a>),

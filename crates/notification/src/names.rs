@@ -72,6 +72,7 @@ vocabulary! {
 
 vocabulary! {
     /// `status.reason`: why a party has entered its state.
+    #[non_exhaustive]
     pub enum Reason {
         /// A warm transfer was completed.
         AttendedTransfer = "AttendedTransfer",
@@ -154,6 +155,7 @@ vocabulary! {
 
 vocabulary! {
     /// `origin.type`: how a session was created.
+    #[non_exhaustive]
     pub enum Origin {
         /// An ordinary call.
         Call = "Call",
@@ -170,6 +172,7 @@ vocabulary! {
 
 vocabulary! {
     /// `ringOutRole`, `ringMeRole` and `conferenceRole`.
+    #[non_exhaustive]
     pub enum Role {
         /// The party that requested a RingOut.
         Initiator = "Initiator",

@@ -61,6 +61,7 @@ pub struct Stream<R> {
 }
 
 /// A message and its position in the input.
+#[non_exhaustive]
 pub struct SourcedMessage<'d, 'a> {
     /// Where the document begins.
     pub place: SourceSpan<'a>,

@@ -44,7 +44,7 @@ pub enum AdminError {
 
 /// A tenant that was added, with its secrets, which are not shown again.
 #[derive(Debug)]
-pub struct Added {
+pub struct AddedTenant {
     /// Its name.
     pub name: String,
     /// The key for its programs.
@@ -55,7 +55,7 @@ pub struct Added {
     pub warning: Option<&'static str>,
 }
 
-impl Added {
+impl AddedTenant {
     /// The answer `{"tenant", "hookUrl", "apiKey", "verificationToken"}`.
     pub fn to_json(&self, base_url: &str) -> Value {
         let mut answer = json!({
@@ -82,7 +82,7 @@ pub fn add_tenant(
     name: &str,
     accounts: &[String],
     verification_token: Option<String>,
-) -> Result<Added, AdminError> {
+) -> Result<AddedTenant, AdminError> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !(1..=64).contains(&name.len()) || !name.chars().all(is_plain) {
         return Err(AdminError::Name(name.to_owned()));
@@ -105,7 +105,7 @@ pub fn add_tenant(
         settings: TenantSettings::default(),
         pseudonym_salt: secret::random_key()?,
     })?;
-    Ok(Added { name: name.to_owned(), api_key, verification_token, warning })
+    Ok(AddedTenant { name: name.to_owned(), api_key, verification_token, warning })
 }
 
 fn check_accounts(accounts: &[String]) -> Result<(), AdminError> {

@@ -27,7 +27,7 @@ pub struct Finding {
 
 /// A part of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum CheckStep {
     /// SQLite's check of the file.
     File,
     /// The notifications.
@@ -38,9 +38,9 @@ pub enum Step {
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub struct CheckProgress {
     /// The part that is being checked.
-    pub step: Step,
+    pub step: CheckStep,
     /// How many rows of it were checked.
     pub done: u64,
     /// How many rows it has.
@@ -49,7 +49,7 @@ pub struct Progress {
 
 /// The result of a check.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct CheckReport {
     /// The number of notifications.
     pub notifications: u64,
     /// The number of calls, each of which was assembled again.
@@ -61,7 +61,11 @@ pub struct Checked {
 /// Checks a store, also while a server runs on it. With `repair`, calls that differ from what their notifications make are
 /// published again as further versions, which needs a store that no server runs on; then everything is checked again,
 /// and only what is right then counts as repaired.
-pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Result<Checked, StoreError> {
+pub fn check(
+    store: &Store,
+    repair: bool,
+    mut watch: impl FnMut(CheckProgress),
+) -> Result<CheckReport, StoreError> {
     if !repair {
         return inspect(store, false, &mut watch);
     }
@@ -80,13 +84,17 @@ pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Re
     let is_new = |finding: &Finding| !findings.iter().any(|other| is_same(finding, other));
     let new: Vec<Finding> = second.findings.into_iter().filter(is_new).collect();
     findings.extend(new);
-    Ok(Checked { findings, ..first })
+    Ok(CheckReport { findings, ..first })
 }
 
-fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result<Checked, StoreError> {
+fn inspect(
+    store: &Store,
+    repair: bool,
+    watch: &mut impl FnMut(CheckProgress),
+) -> Result<CheckReport, StoreError> {
     let directories = Directories::new(store.clone());
-    let mut check = Check { store, directories, repair, checked: Checked::default() };
-    watch(Progress { step: Step::File, done: 0, of: 1 });
+    let mut check = Check { store, directories, repair, checked: CheckReport::default() };
+    watch(CheckProgress { step: CheckStep::File, done: 0, of: 1 });
     for problem in store.file_problems()? {
         check.report("file", problem);
     }
@@ -102,7 +110,11 @@ fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Res
     let (notifications, calls) = store.counts()?;
     let mut position = Position::default();
     loop {
-        watch(Progress { step: Step::Notifications, done: check.checked.notifications, of: notifications });
+        watch(CheckProgress {
+            step: CheckStep::Notifications,
+            done: check.checked.notifications,
+            of: notifications,
+        });
         let entries = store.check_journal(position, MAX_ENTRIES_PAGE)?;
         let Some(last) = entries.last() else { break };
         position = last.position;
@@ -119,7 +131,7 @@ fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Res
     }
     let mut number = 0;
     loop {
-        watch(Progress { step: Step::Calls, done: check.checked.calls, of: calls });
+        watch(CheckProgress { step: CheckStep::Calls, done: check.checked.calls, of: calls });
         let audited = store.check_calls(number, MAX_CALLS_PAGE)?;
         let Some(last) = audited.last() else { break };
         number = last.number;
@@ -144,7 +156,7 @@ struct Check<'a> {
     store: &'a Store,
     directories: Directories,
     repair: bool,
-    checked: Checked,
+    checked: CheckReport,
 }
 
 impl Check<'_> {

@@ -401,7 +401,7 @@ impl Pipeline {
         }
         let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
         let contradictions = assembler.take_contradictions();
-        for Lookup { account, session } in assembler.poll_lookups() {
+        for Lookup { account, session, .. } in assembler.poll_lookups() {
             if let Some(account) = account {
                 let (account, session) = (account.to_string(), session.to_string());
                 self.lookups.push(LookupRequest { tenant, account, session, logged: None, started_ms: None });
@@ -419,7 +419,7 @@ impl Pipeline {
         }
         self.metrics.count_contradictions(tenant, contradictions.len() as u64);
         let tenant = self.tenant_name(tenant);
-        for Contradiction { call, what } in contradictions {
+        for Contradiction { call, what, .. } in contradictions {
             let what = what.join("; ");
             tracing::error!(tenant, %call, what, "a record contradicted itself: the contradictory parts were removed");
         }

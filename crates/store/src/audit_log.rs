@@ -146,6 +146,8 @@ actions! {
     Backup = "backup",
     /// A backup was restored.
     Restore = "restore",
+    /// Damage of the store was repaired.
+    StoreRepair = "store.repair",
 }
 
 impl AuditAction {

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use wholecall_record::display::escape_control;
-use wholecall_server::check::{self, Finding, Progress, Step};
-use wholecall_store::Store;
+use wholecall_server::check::{self, CheckProgress, CheckStep, Finding};
+use wholecall_store::{AuditAction, AuditActor, NewAuditEntry, Store};
 
 use crate::{cli::CheckArgs, input::Tally};
 
@@ -32,6 +33,10 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
     }
     let totals = format!("{} notifications, {} calls", checked.notifications, checked.calls);
     let left = checked.findings.iter().filter(|finding| !finding.repaired).count();
+    let repaired = checked.findings.len() - left;
+    if repaired > 0 {
+        note_repair(&store, repaired)?;
+    }
     match (checked.findings.len(), left) {
         (0, _) => println!("{totals}: no problems"),
         (all, 0) => println!("{totals}: {all} problems, all repaired"),
@@ -43,11 +48,27 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
-fn show_progress(bar: &ProgressBar, progress: Progress) {
+/// Enters a repair into the audit log of the installation.
+fn note_repair(store: &Store, count: usize) -> anyhow::Result<()> {
+    let now_ms = Timestamp::now().as_millisecond();
+    let entry = NewAuditEntry {
+        at_ms: now_ms,
+        last_ms: now_ms,
+        tenant: None,
+        who: AuditActor::command_line(),
+        what: AuditAction::StoreRepair,
+        object: format!("{count} problems"),
+        is_refused: false,
+        count: 1,
+    };
+    Ok(store.note_audit(vec![entry])?.blocking_recv()??)
+}
+
+fn show_progress(bar: &ProgressBar, progress: CheckProgress) {
     bar.set_message(match progress.step {
-        Step::File => "the file",
-        Step::Notifications => "notifications",
-        Step::Calls => "calls",
+        CheckStep::File => "the file",
+        CheckStep::Notifications => "notifications",
+        CheckStep::Calls => "calls",
     });
     bar.set_length(progress.of);
     bar.set_position(progress.done);

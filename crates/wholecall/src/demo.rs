@@ -11,7 +11,7 @@ use wholecall_render::table::Table;
 use wholecall_ringcentral::Proxies;
 use wholecall_server::{
     ConnectionLimits, Settings, admin,
-    admin::Added,
+    admin::AddedTenant,
     security::{EgressPolicy, SecretKey},
 };
 use wholecall_simulator::{Account, Company, Traffic};
@@ -60,7 +60,7 @@ async fn run_demo(
     arguments: &DemoArgs,
     settings: Settings,
     store: Store,
-    added: &Added,
+    added: &AddedTenant,
 ) -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let tenant = store.tenants()?.into_iter().next().context("the tenant was just added")?;
@@ -94,7 +94,7 @@ async fn start(mut settings: Settings, store: Store) -> anyhow::Result<wholecall
     Ok(wholecall_server::start(store, settings).await?)
 }
 
-fn instructions(address: SocketAddr, added: &Added) -> String {
+fn instructions(address: SocketAddr, added: &AddedTenant) -> String {
     format!(
         "Wholecall listens at http://{address}, with the calls of a simulated company. Demo data: deleted on exit.\n\n  \
          http://{address}/ shows the calls; sign in with this key\n  \

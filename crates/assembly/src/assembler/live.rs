@@ -59,6 +59,7 @@ pub struct Assembler {
 
 /// A session that seems to lack a notification and should be looked up at RingCentral.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lookup {
     /// The account.
     pub account: Option<AccountId>,

@@ -56,14 +56,17 @@ fn every_decision_names_a_test_that_exists() {
 /// storage; `…` stands for the file named before.
 #[test]
 fn every_finding_names_tests_that_exist() {
-    let is_name = |test: &str| test.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte));
+    let is_name =
+        |test: &str| test.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte));
     let rows = rows("docs/robustness.md");
     let rows: Vec<_> = rows.into_iter().filter(|row| row.len() == 4).collect();
     assert!(rows.len() > 40, "only {} findings", rows.len());
     for row in rows {
         let mut last = String::new();
         for name in row[3].split('`').skip(1).step_by(2) {
-            let Some((file, test)) = name.rsplit_once("::").filter(|(_, test)| is_name(test)) else { continue };
+            let Some((file, test)) = name.rsplit_once("::").filter(|(_, test)| is_name(test)) else {
+                continue;
+            };
             if file.ends_with(".rs") {
                 let is_short = !root().join(file).exists();
                 last = if is_short { format!("crates/{file}") } else { file.to_owned() };

@@ -11,7 +11,7 @@ use super::{
     state_of,
 };
 use crate::{
-    admin::{self, Added, AdminError},
+    admin::{self, AddedTenant, AdminError},
     clock,
     security::{SealError, SecretKey, connection_owner},
 };
@@ -139,7 +139,7 @@ pub fn connect(
     tenant: &str,
     account: &str,
     credentials: Credentials,
-) -> Result<Option<Added>, ConnectError> {
+) -> Result<Option<AddedTenant>, ConnectError> {
     let added = match admin::find(store, tenant) {
         Err(AdminError::Unknown(_)) => Some(admin::add_tenant(store, tenant, &[account.to_owned()], None)?),
         found => found.map(|_| None)?,

@@ -1,11 +1,11 @@
 //! `wholecall check` and `wholecall backup`.
 
-use wholecall_server::check::{Checked, check};
+use wholecall_server::check::{CheckReport, check};
 use wholecall_store::{FILE_NAME, Store, StoreError};
 
 use crate::service::{Service, tamper, traffic};
 
-fn checked(store: &Store, repair: bool) -> Checked {
+fn checked(store: &Store, repair: bool) -> CheckReport {
     check(store, repair, |_| {}).unwrap()
 }
 

@@ -11,7 +11,7 @@ use crate::{
     harness::{FORM, Installation, OPERATOR_KEY, SOON, Server, Tenant, eventually},
     keys::scoped,
     pages::cookie,
-    traffic::{ACCOUNT, example},
+    traffic::{ACCOUNT, example, expect_settled},
     webhooks::{
         endpoint, path,
         receiver::{Answer, Receiver},
@@ -284,4 +284,23 @@ fn a_flood_of_wrong_keys_adds_few_entries_with_exact_counts() {
         !text.contains("no-tenant-at-all") && !text.contains("guess"),
         "it contains text sent by clients"
     );
+}
+
+#[test]
+fn a_repair_is_entered() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
+    let client = server.client();
+    example("direct").iter().for_each(|line| client.notify(&tenant, line));
+    expect_settled(&client, &tenant);
+    server.stop();
+    let changed = installation.database().execute("UPDATE calls SET terms = x''", []).unwrap();
+    assert_eq!(changed, 1);
+    let repaired = installation.command(&["check", "--repair"]);
+    assert!(repaired.status.success(), "{repaired:?}");
+    let entries = entries(&installation, &[]);
+    let entry = found(&entries, "store.repair", "done");
+    assert_eq!((&entry["actor"], &entry["tenant"]), (&json!("commandLine"), &Value::Null), "{entry}");
+    // Nothing is repaired, so nothing is entered.
+    assert!(installation.command(&["check", "--repair"]).status.success());
+    assert_eq!(self::entries(&installation, &["--what", "store.repair"]).len(), 1);
 }

@@ -321,10 +321,7 @@ fn a_websocket_that_cannot_be_resumed_leaves_a_reported_gap() {
     });
     let after = after.expect("it subscribes again");
     let gap = &after["gaps"][0];
-    assert_eq!(
-        gap["reason"], "the WebSocket was lost, and RingCentral could not resume it",
-        "{after}"
-    );
+    assert_eq!(gap["reason"], "the WebSocket was lost, and RingCentral could not resume it", "{after}");
     assert_eq!((&gap["reconciledAt"], &after["status"]), (&Value::Null, &"live".into()));
     expect_call(&server, &tenant, &platform.play("attended"));
     assert_eq!(platform.violations(), 0);

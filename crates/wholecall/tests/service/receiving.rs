@@ -75,7 +75,10 @@ fn a_hook_requires_a_valid_token() {
 
 /// Status and headers without the date.
 fn shape(reply: &Reply) -> (u16, Vec<&(String, String)>) {
-    (reply.status, reply.headers.iter().filter(|(name, _)| !["date", "x-request-id"].contains(&&**name)).collect())
+    (
+        reply.status,
+        reply.headers.iter().filter(|(name, _)| !["date", "x-request-id"].contains(&&**name)).collect(),
+    )
 }
 
 #[test]
