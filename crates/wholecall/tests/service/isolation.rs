@@ -160,7 +160,7 @@ fn nothing_is_left_of_a_removed_tenant_in_any_table() {
     let mut common = filled(&empty);
     common.insert("sqlite_sequence".to_owned(), 0);
     // The audit log retains who removed the tenant, without data of calls.
-    common.extend(["audit", "audit_kept"].map(|table| (table.to_owned(), 0)));
+    common.extend(["audit", "audit_counts"].map(|table| (table.to_owned(), 0)));
     let client = server.client();
     let receivers = [Receiver::start(Answer::status(200)), Receiver::start(Answer::status(500))];
     for receiver in &receivers {
