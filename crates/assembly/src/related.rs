@@ -446,7 +446,7 @@ impl Relation {
             (Self::Consultation, false) => "its caller dialled that call while holding this one",
             (Self::Twin, _) => "the same numbers the other way round, begun by one RingOut",
             (Self::Concurrent, _) => {
-                "one person was connected in both at once, with neither on hold: probably mixed in the telephone"
+                "one person was connected in both at once, with nobody on hold: probably mixed in the telephone"
             }
             (Self::Hairpin, true) => {
                 "this call to a number of the account went out and came back as that one"
