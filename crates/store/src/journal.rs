@@ -55,7 +55,7 @@ impl From<&StoredArrival> for Entry {
 }
 
 impl Store {
-    /// Stores arrivals; the receiver gets the result when they are durable. Fails with [`StoreError::Overloaded`] if
+    /// Stores arrivals; the receiver gets the result when they are durable. Fails with [`crate::StoreError::Overloaded`] if
     /// too many are waiting, and with the error of the last commit as long as commits fail.
     pub fn append(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
         match &*self.commit_failure() {
