@@ -144,8 +144,10 @@ async fn retry_marked(store: &Store, tenants: &Tenants) -> Result<(), StoreError
                 }
             }
         }
-        if accepted + rejected > 0 {
-            tracing::info!(tenant = id.number(), accepted, rejected, "rejected bodies were retried");
+        if accepted + rejected > 0
+            && let Some(tenant) = tenants.with_id(id)
+        {
+            tracing::info!(tenant = tenant.name, accepted, rejected, "rejected bodies were retried");
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wholecall_store::{AuditAction, AuditQuery, StoreError};
+use wholecall_store::{AuditAction, AuditQuery};
 
 use super::{
     access::KeyHolder,
@@ -11,7 +11,7 @@ use super::{
     parameters::{Parameters, invalid_cursor, limit, time},
     read,
 };
-use crate::{Service, audit::describe, problem::Problem};
+use crate::{Service, audit::describe, blocking::blocking, problem::Problem};
 
 const DEFAULT_ENTRIES: usize = 100;
 const MAX_ENTRIES: usize = 1_000;
@@ -54,11 +54,11 @@ pub(super) async fn list(
         KeyHolder::Tenant(view) => (read(view, move |view| view.audit(wanted)).await?, true),
         KeyHolder::Operator(operator) => {
             let store = operator.store(&service);
-            let found = tokio::task::spawn_blocking(move || match &query.tenant {
+            let found = blocking(move || match &query.tenant {
                 Some(name) => store.audit_of_name(name, wanted),
                 None => store.audit(None, wanted),
             });
-            (found.await.unwrap_or(Err(StoreError::Closed))?, false)
+            (found.await?, false)
         }
     };
     let next = entries.last().filter(|_| entries.len() == wanted.limit).map(|last| last.number.to_string());

@@ -26,7 +26,7 @@ mod tenants;
 use axum::{
     Extension, Router,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -36,7 +36,7 @@ pub(crate) use self::{
     reader::{Reader, compute, draw, read},
     state::ApiState,
 };
-use crate::{Service, problem::Problem};
+use crate::{Service, blocking::run_blocking, problem::Problem};
 
 /// All addresses of the API, of its documents and of the probes.
 pub(crate) fn router() -> Router<ApiState> {
@@ -69,12 +69,5 @@ where
     T: Send + 'static,
     E: Into<Problem> + Send + 'static,
 {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(Into::into),
-        Err(error) => {
-            tracing::error!(%error, "a request ended by a panic");
-            let detail = "the request failed; the service's log has the reason";
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
-        }
-    }
+    run_blocking(work).await?.map_err(Into::into)
 }

@@ -7,6 +7,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
+use tracing::Instrument as _;
 use wholecall_store::{DisabledReason, EventId, Outgoing, Position, StoreError};
 
 use super::{
@@ -344,7 +345,8 @@ impl EndpointWorker {
         };
         let in_flight = self.context.in_flight.begin(self.target.endpoint.number, &events);
         let request = AttemptRequest { events, rewrites: self.rewrites_seen, in_flight, mode };
-        self.requests.spawn(attempt(self.context.clone(), self.target.clone(), request));
+        let attempt = attempt(self.context.clone(), self.target.clone(), request);
+        self.requests.spawn(attempt.in_current_span());
     }
 
     /// Whether a probe may be sent: it is not sent beside another request.

@@ -27,6 +27,7 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use tracing::Instrument as _;
 use wholecall_store::{Endpoint, EndpointId};
 
 use self::delivery_target::DeliveryTarget;
@@ -115,7 +116,10 @@ async fn start_or_update(
         }
         None => {
             let (sender, target) = watch::channel(target);
-            workers.spawn(endpoint_worker::run(context.clone(), target, stop.clone()));
+            let tenant = context.tenants.with_id(endpoint.tenant);
+            let tenant = tenant.as_ref().map(|tenant| tenant.name.as_str());
+            let span = tracing::error_span!("endpoint", tenant, endpoint = endpoint.id);
+            workers.spawn(endpoint_worker::run(context.clone(), target, stop.clone()).instrument(span));
             running.insert(endpoint.number, RunningWorker { endpoint, target: sender });
         }
     }

@@ -1,10 +1,6 @@
 //! Deliveries as the pages show them, and the form that requests a redelivery.
 
-use axum::{
-    extract::Path,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{extract::Path, http::HeaderMap, response::Response};
 use wholecall_render::humanize;
 use wholecall_store::{Attempt, Delivery, DeliveryState, DisabledReason, Endpoint, TenantView};
 
@@ -14,7 +10,7 @@ use super::{
     time_zone::Zone,
     visitor::Viewer,
 };
-use crate::{clock, endpoints, problem::Problem};
+use crate::{blocking::run_blocking, clock, endpoints, problem::Problem};
 
 /// A delivery.
 pub(super) struct DeliveryRow {
@@ -89,18 +85,13 @@ pub(super) async fn resend(
     let unknown = || error_page(&Problem::not_found("Delivery not found"));
     let view = viewer.reader.view();
     let event = view.parse_event_id(&event_id).ok_or_else(unknown)?;
-    let queued = tokio::task::spawn_blocking(move || {
+    let queued = run_blocking(move || {
         let endpoint = endpoints::find(&view, &endpoint).map_err(Problem::from)?;
         view.resend(endpoint.number, event, clock::now().as_millis()).map_err(Problem::from)
     });
-    match queued.await {
-        Ok(Ok(true)) => Ok(redirect(&back)),
-        Ok(Ok(false)) => Err(unknown()),
-        Ok(Err(problem)) => Err(error_page(&problem)),
-        Err(error) => {
-            tracing::error!(%error, "a request ended by a panic");
-            let detail = "The request failed; the service's log has the reason";
-            Err(error_page(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)))
-        }
+    match queued.await.map_err(Problem::from).flatten() {
+        Ok(true) => Ok(redirect(&back)),
+        Ok(false) => Err(unknown()),
+        Err(problem) => Err(error_page(&problem)),
     }
 }
