@@ -162,7 +162,7 @@ impl PartyStatus {
         let park = park.map(ShortText::from);
         let detail = || Box::new(Detail { peer, code_word, reason_word, park, deliveries: Vec::new() });
         Self {
-            time: Time::from_millis(notification.event_time().as_millis()),
+            time: notification.event_time(),
             detail: has_detail.then(detail),
             code,
             reason,

@@ -14,17 +14,17 @@ pub(crate) trait Idx: Copy + Ord {
     fn get(self) -> usize;
 }
 
-/// Defines types of indices.
+/// Defines types of indices, each with the type of its numbers.
 macro_rules! define_indices {
-    ($($(#[$doc:meta])* $name:ident)*) => { $(
+    ($($(#[$doc:meta])* $name:ident($number:ty))*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) struct $name(u32);
+        pub(crate) struct $name($number);
 
         impl $crate::index::Idx for $name {
             #[inline]
             fn new(position: usize) -> Self {
-                Self(position as u32)
+                Self(position as $number)
             }
 
             #[inline]
@@ -82,6 +82,10 @@ impl<I: Idx, T> IdxVec<I, T> {
         let index = self.next_index();
         self.items.push(item);
         index
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
     }
 
     pub(crate) fn resize(&mut self, end: I, item: T)

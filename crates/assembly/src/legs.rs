@@ -14,18 +14,21 @@ use wholecall_record::ShortText;
 
 use crate::{
     description::{Description, FIELDS, Side},
+    index::{IdxRange, IdxVec, define_indices},
     limits,
     uuid::{Uuid, adopt_smaller, delivery_order},
 };
 
-/// A leg's index in its session.
-pub(crate) type LegKey = u16;
+define_indices! {
+    /// A leg's index in its session.
+    LegKey(u16)
+}
 
 /// The legs of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Legs {
     text: String,
-    legs: Vec<Leg>,
+    legs: IdxVec<LegKey, Leg>,
     descriptions: Vec<DescriptionRecord>,
     /// Number of legs whose latest change is not their end.
     open: u32,
@@ -107,9 +110,13 @@ impl Legs {
         self.legs.len()
     }
 
+    pub(crate) fn keys(&self) -> IdxRange<LegKey> {
+        self.legs.indices()
+    }
+
     /// The party's id.
     pub(crate) fn id(&self, leg: LegKey) -> &str {
-        let Leg { id_start, id_end, .. } = self.legs[leg as usize];
+        let Leg { id_start, id_end, .. } = self.legs[leg];
         &self.text[id_start as usize..id_end as usize]
     }
 
@@ -126,19 +133,19 @@ impl Legs {
 
     fn find(&self, party: &str) -> Option<LegKey> {
         match &self.index {
-            None => (0..self.legs.len() as LegKey).find(|&leg| self.id(leg) == party),
+            None => self.keys().find(|&leg| self.id(leg) == party),
             Some(index) => index.keys.get(party).copied(),
         }
     }
 
     fn add(&mut self, party: &str) -> LegKey {
         if self.legs.len() == Self::MAX_UNINDEXED_LEGS && self.index.is_none() {
-            let ids = (0..self.legs.len() as LegKey).map(|leg| (Box::from(self.id(leg)), leg));
+            let ids = self.keys().map(|leg| (Box::from(self.id(leg)), leg));
             self.index = Some(Box::new(LegIndex { keys: ids.collect(), ..LegIndex::default() }));
         }
         if self.legs.is_empty() {
             // Three of four sessions have two or three legs with three descriptions of 320 characters.
-            self.legs.reserve_exact(3);
+            self.legs = IdxVec::with_capacity(3);
             self.descriptions.reserve_exact(3);
             self.text.reserve_exact(320);
         }
@@ -155,14 +162,14 @@ impl Legs {
             recordings: None,
         };
         // The number of legs exceeds the number of stored notifications by at most one.
-        let mut key = self.legs.len() as LegKey;
+        let mut key = self.legs.next_index();
         if let Some(index) = &mut self.index {
             key = index.free.pop().unwrap_or(key);
             index.keys.insert(Box::from(party), key);
         }
-        match self.legs.get_mut(key as usize) {
+        match self.legs.get_mut(key) {
             Some(slot) => *slot = leg,
-            None => self.legs.push(leg),
+            None => drop(self.legs.push(leg)),
         }
         key
     }
@@ -180,7 +187,7 @@ impl Legs {
         code: Option<Code>,
         reason: Option<Reason>,
     ) {
-        let leg = &mut self.legs[leg as usize];
+        let leg = &mut self.legs[leg];
         // A text reply is reported as the setup of a leg that has long ended.
         let is_text_reply = code == Some(Code::Setup) && reason == Some(Reason::CallReplied);
         let is_state = !matches!(code, None | Some(Code::Other)) && !is_text_reply;
@@ -198,19 +205,19 @@ impl Legs {
 
     /// Whether any event of a leg is stored.
     pub(crate) fn has_events(&self, leg: LegKey) -> bool {
-        self.legs[leg as usize].events > 0
+        self.legs[leg].events > 0
     }
 
     /// Counts an event of a leg; returns whether it is its first.
     pub(crate) fn count_event(&mut self, leg: LegKey) -> bool {
-        let leg = &mut self.legs[leg as usize];
+        let leg = &mut self.legs[leg];
         leg.events += 1;
         leg.events == 1
     }
 
     /// Uncounts an event that was removed; a leg without events is removed too.
     pub(crate) fn uncount_event(&mut self, key: LegKey) {
-        let leg = &mut self.legs[key as usize];
+        let leg = &mut self.legs[key];
         leg.events -= 1;
         if leg.events > 0 {
             return;
@@ -222,7 +229,7 @@ impl Legs {
         index.keys.remove(&id);
         index.free.push(key);
         self.dropped += dropped as u32;
-        let leg = &mut self.legs[key as usize];
+        let leg = &mut self.legs[key];
         leg.last_description = None;
         if !std::mem::replace(&mut leg.has_left, true) {
             self.open -= 1;
@@ -239,12 +246,12 @@ impl Legs {
     /// Rebuilds texts and descriptions without those that no leg refers to.
     fn compact(&mut self) {
         let mut compacted = Self { open: self.open, index: self.index.take(), ..Self::default() };
-        for key in 0..self.legs.len() as LegKey {
+        for key in self.keys() {
             let id_start = compacted.text.len() as u32;
-            if self.legs[key as usize].events > 0 {
+            if self.legs[key].events > 0 {
                 compacted.text.push_str(self.id(key));
             }
-            let old = &mut self.legs[key as usize];
+            let old = &mut self.legs[key];
             let recordings = old.recordings.take();
             let id_end = compacted.text.len() as u32;
             let Leg { events, latest, has_left, .. } = *old;
@@ -280,7 +287,7 @@ impl Legs {
         let described = self.add_description(leg, sequence, uuid, &Description::of(party));
         let mut is_new = described;
         for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
-            let recordings = self.legs[leg as usize].recordings.get_or_insert_default();
+            let recordings = self.legs[leg].recordings.get_or_insert_default();
             if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id))
                 && place < limits::MAX_RECORDINGS_PER_LEG
             {
@@ -300,7 +307,7 @@ impl Legs {
         uuid: Option<&Uuid>,
         description: &Description<'_>,
     ) -> bool {
-        let first = self.legs[leg as usize].last_description;
+        let first = self.legs[leg].last_description;
         let mut next = first;
         let mut count = 0;
         while let Some(at) = next {
@@ -335,7 +342,7 @@ impl Legs {
         description: &Description<'_>,
     ) {
         self.dropped += self.descriptions_of(leg).count() as u32;
-        self.legs[leg as usize].last_description = None;
+        self.legs[leg].last_description = None;
         self.push_description(leg, (0, 0), uuid.cloned(), description);
         self.compact_if_sparse();
     }
@@ -343,7 +350,7 @@ impl Legs {
     /// Removes the earliest description of a leg; returns whether it is another than the one just added.
     fn drop_earliest(&mut self, leg: LegKey) -> bool {
         let at = |record: &DescriptionRecord| record.next.map(NonMaxIndex::get);
-        let newest = self.legs[leg as usize].last_description.map(NonMaxIndex::get);
+        let newest = self.legs[leg].last_description.map(NonMaxIndex::get);
         let all = || std::iter::successors(newest, |&place| at(&self.descriptions[place]));
         let Some(earliest) =
             all().max_by(|&a, &b| self.latest_first(&self.descriptions[a], &self.descriptions[b]))
@@ -354,7 +361,7 @@ impl Legs {
         let behind = self.descriptions[earliest].next;
         match before {
             Some(before) => self.descriptions[before].next = behind,
-            None => self.legs[leg as usize].last_description = behind,
+            None => self.legs[leg].last_description = behind,
         }
         self.dropped += 1;
         self.compact_if_sparse();
@@ -375,7 +382,7 @@ impl Legs {
             let end = (text.len() - start) as u16;
             if field.is_some() { end } else { end | ABSENT }
         });
-        let leg = &mut self.legs[leg as usize];
+        let leg = &mut self.legs[leg];
         let next = leg.last_description;
         leg.last_description = NonMaxIndex::new(self.descriptions.len());
         self.descriptions.push(DescriptionRecord {
@@ -393,7 +400,7 @@ impl Legs {
 
     /// The ids of a leg's recordings, in order.
     pub(crate) fn recordings(&self, leg: LegKey) -> &[ShortText] {
-        self.legs[leg as usize].recordings.as_deref().map_or(&[], Vec::as_slice)
+        self.legs[leg].recordings.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// The merged description of a leg: each field from the latest change that has it; of deliveries of one change,
@@ -470,7 +477,7 @@ impl Legs {
     }
 
     fn descriptions_of(&self, leg: LegKey) -> impl Iterator<Item = &DescriptionRecord> {
-        let first = self.legs[leg as usize].last_description.map(|at| &self.descriptions[at.get()]);
+        let first = self.legs[leg].last_description.map(|at| &self.descriptions[at.get()]);
         std::iter::successors(first, |record| record.next.map(|at| &self.descriptions[at.get()]))
     }
 

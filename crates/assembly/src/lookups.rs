@@ -13,6 +13,7 @@ use crate::{
     description::{Description, Side},
     event::{Event, PartyStatus, UNSEQUENCED},
     event_log::EventLog,
+    index::{Idx, IdxVec},
     legs::{LegKey, Legs},
     limits,
     uuid::Uuid,
@@ -83,10 +84,9 @@ impl Lookups {
     /// Applies an answer; returns whether it is new.
     pub(crate) fn apply(&mut self, legs: &mut Legs, notification: &Notification<'_, '_>) -> bool {
         let uuid = notification.uuid().map(Uuid::new);
-        let time = Time::from_millis(notification.event_time().as_millis());
+        let time = notification.event_time();
         let digest = digest(notification);
-        let moment = |moment: wholecall_notification::Time| Time::from_millis(moment.as_millis());
-        let read_at = notification.timestamp().map(moment);
+        let read_at = notification.timestamp();
         let applicable = self.applicable_log_record().map(LookupAnswer::rank);
         let is_same =
             |known: &&mut LookupAnswer| (known.time, &known.uuid, known.digest) == (time, &uuid, digest);
@@ -111,7 +111,7 @@ impl Lookups {
         };
         let AnswerEvents { legs: events, all_ended, talked } = answer_events;
         let is_final = kind == EvidenceKind::CallLog && notification.log_record().finished == Some(true);
-        let start = notification.starts_by().map(moment);
+        let start = notification.starts_by();
         let precedence = (is_final, read_at);
         let answer =
             LookupAnswer { kind, time, uuid, digest, start, precedence, legs: events, all_ended, talked };
@@ -208,9 +208,9 @@ impl Lookups {
                 inferred.extend(known.apply_lost_answer(legs, event));
             }
             let Some(event) = &answer.all_ended else { continue };
-            for leg in 0..legs.len() {
+            for leg in legs.keys() {
                 if !known.timelines[leg].0.is_empty() {
-                    inferred.extend(known.apply(leg as LegKey, event));
+                    inferred.extend(known.apply(leg, event));
                 }
             }
         }
@@ -299,7 +299,7 @@ fn snapshot(
         legs.describe(leg, 0, uuid, party);
         events.push(event(leg, kind, uuid, PartyStatus::of(notification, party)));
     }
-    let left = || event(0, kind, uuid, PartyStatus::plain(time, Code::Disconnected, None));
+    let left = || event(LegKey::new(0), kind, uuid, PartyStatus::plain(time, Code::Disconnected, None));
     let all_ended = events.is_empty().then(left);
     AnswerEvents { legs: events, all_ended, talked: None }
 }
@@ -307,7 +307,7 @@ fn snapshot(
 /// The caller's and the callee's leg. The log does not have the time of the answer; it was before the end.
 fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid>) -> AnswerEvents {
     let kind = EvidenceKind::CallLog;
-    let start = record.start_time.map_or(end, |start| Time::from_millis(start.as_millis()));
+    let start = record.start_time.unwrap_or(end);
     let result = record.result();
     let reason = reason_of(result);
     let callee = match result {
@@ -325,9 +325,10 @@ fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid
         let ended = PartyStatus::plain(end, Code::Disconnected, reason);
         events.extend([started, ended].map(|status| event(leg, kind, uuid, status)));
     }
-    let all_ended = Some(event(0, kind, uuid, PartyStatus::plain(end, Code::Disconnected, reason)));
+    let all_ended =
+        Some(event(LegKey::new(0), kind, uuid, PartyStatus::plain(end, Code::Disconnected, reason)));
     let talked = (result == LogResult::Talked)
-        .then(|| event(0, kind, uuid, PartyStatus::plain(end, Code::Answered, None)));
+        .then(|| event(LegKey::new(0), kind, uuid, PartyStatus::plain(end, Code::Answered, None)));
     AnswerEvents { legs: events, all_ended, talked }
 }
 
@@ -364,7 +365,7 @@ fn reason_of(result: LogResult) -> Option<Reason> {
 
 /// The legs of a session while answers are applied.
 struct Timelines {
-    timelines: Vec<Timeline>,
+    timelines: IdxVec<LegKey, Timeline>,
     /// Of all notifications of the session, in order.
     sequences: Vec<u32>,
     /// The time of the session's last notification.
@@ -377,14 +378,14 @@ struct Timelines {
 
 impl Timelines {
     fn of(legs: &Legs, events: &EventLog) -> Self {
-        let mut timelines = vec![Timeline::default(); legs.len()];
+        let mut timelines = IdxVec::filled(Timeline::default(), legs.len());
         let (mut sequences, mut latest) = (Vec::new(), None);
         for event in events.iter() {
             sequences.push(event.sequence);
             let effective = latest.max(Some(event.status.time));
             latest = effective;
             if let (Some(time), false) = (effective, event.is_text_reply()) {
-                timelines[event.leg as usize].add(time, event.sequence, event);
+                timelines[event.leg].add(time, event.sequence, event);
             }
         }
         Self { timelines, sequences, latest, is_one_left: false, logged_end: None }
@@ -392,8 +393,8 @@ impl Timelines {
 
     /// Applies an event of an answer, if it is new.
     fn apply<'a>(&mut self, leg: LegKey, event: &'a Event) -> Option<InferredEvent<'a>> {
-        let time = self.effective_time(&self.timelines[leg as usize], event)?;
-        let timeline = &mut self.timelines[leg as usize];
+        let time = self.effective_time(&self.timelines[leg], event)?;
+        let timeline = &mut self.timelines[leg];
         let sequence = timeline.before(time).map_or(0, |point| point.sequence);
         timeline.add(time, sequence, event);
         Some(InferredEvent { leg, time, event })
@@ -402,23 +403,22 @@ impl Timelines {
     /// Applies the conversation of the call log to the leg that rang last: it was answered, at an unknown time
     /// between its last known state and the end. `None` if another leg is known to have been answered.
     fn apply_lost_answer<'a>(&mut self, legs: &Legs, event: &'a Event) -> Option<InferredEvent<'a>> {
-        let is_callee = |leg: &usize| legs.direction(*leg as LegKey) == Some(Direction::Inbound);
-        let callees = || (0..self.timelines.len()).filter(is_callee);
+        let is_callee = |leg: &LegKey| legs.direction(*leg) == Some(Direction::Inbound);
+        let callees = || self.timelines.indices().filter(is_callee);
         let has_answered =
-            |leg: usize| self.timelines[leg].0.iter().any(|point| point.code == Code::Answered);
+            |leg: LegKey| self.timelines[leg].0.iter().any(|point| point.code == Code::Answered);
         if callees().any(has_answered) {
             return None;
         }
         let rings =
-            |leg: &usize| self.timelines[*leg].0.last().is_some_and(|last| rank(last.code) < CONNECTED_RANK);
+            |leg: &LegKey| self.timelines[*leg].0.last().is_some_and(|last| rank(last.code) < CONNECTED_RANK);
         // If several began at once, their ids decide and not the order of arrival.
-        let order = |leg: &usize| {
-            (self.timelines[*leg].0.first().map(|point| point.time), legs.id(*leg as LegKey).to_owned())
-        };
+        let order =
+            |leg: &LegKey| (self.timelines[*leg].0.first().map(|point| point.time), legs.id(*leg).to_owned());
         let leg = callees().filter(rings).max_by_key(order)?;
         let (time, sequence) = self.timelines[leg].0.last().map(|last| (last.time, last.sequence))?;
         self.timelines[leg].add(time, sequence, event);
-        Some(InferredEvent { leg: leg as LegKey, time, event })
+        Some(InferredEvent { leg, time, event })
     }
 
     /// When an event of an answer takes effect. `None` if it adds nothing.

@@ -70,13 +70,13 @@ impl LearnedNames {
 
     /// Learns from a notification of a closed set.
     pub fn learn(&mut self, notification: &Notification<'_, '_>) {
-        self.learn_at(Time::from_millis(notification.event_time().as_millis()), notification);
+        self.learn_at(notification.event_time(), notification);
     }
 
     /// Learns from a notification that arrives at `now`.
     pub fn learn_at(&mut self, now: Time, notification: &Notification<'_, '_>) {
         let Some(account_id) = notification.account_id() else { return };
-        let at = Time::from_millis(notification.event_time().as_millis());
+        let at = notification.event_time();
         let mut named = notification.body().parties.iter().flat_map(sides).flatten().peekable();
         if named.peek().is_none() {
             return;

@@ -37,7 +37,7 @@ impl Collection {
     pub fn add(&mut self, notification: &Notification<'_, '_>) {
         let added = self.graph.add(notification);
         let sent = notification.timestamp().unwrap_or(notification.event_time());
-        let mut last = Some(Time::from_millis(sent.as_millis()));
+        let mut last = Some(sent);
         for (absorbed, session) in added.absorbed {
             let into = self.graph.sessions[session].call;
             let status = &mut self.graph.calls[into].status;

@@ -475,7 +475,7 @@ fn mirrored(a: &Session, b: &Session) -> bool {
 }
 
 fn extension_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
-    let legs = (0..session.legs.len()).map(|leg| session.legs.description(leg as LegKey));
+    let legs = session.legs.keys().map(|leg| session.legs.description(leg));
     legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
 }
 

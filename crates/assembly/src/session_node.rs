@@ -4,11 +4,11 @@ use crate::{index::define_indices, session::Session};
 
 define_indices! {
     /// A session of the graph.
-    SessionKey
+    SessionKey(u32)
     /// A call of the graph.
-    CallKey
+    CallKey(u32)
     /// An account of the graph.
-    AccountKey
+    AccountKey(u32)
 }
 
 /// A session with its place in the graph.

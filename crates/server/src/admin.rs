@@ -8,7 +8,7 @@ use wholecall_store::{
     NewSecret, NewTenant, Scope, Secret, SecretKind, Store, StoreError, Tenant, TenantSettings, TenantView,
 };
 
-use crate::{clock, secret};
+use crate::{clock, security::secret};
 
 /// Why an operation is refused.
 #[derive(Debug, thiserror::Error)]

@@ -61,7 +61,6 @@ use self::{
 };
 pub use api::openapi::document as openapi_document;
 pub use listen::{ConnectionLimits, Tls, TlsError};
-pub use security::secret;
 
 /// The settings of a service.
 #[derive(Debug)]

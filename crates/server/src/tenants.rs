@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use tokio::{sync::watch, time::Instant};
 use wholecall_store::{Actor, AuditActor, Scope, SecretKind, Store, StoreError, TenantId, TenantSettings};
 
-use crate::{blocking::blocking, clock, secret};
+use crate::{blocking::blocking, clock, security::secret};
 
 /// Minimum interval between two refreshes for unknown keys and names. Requests that show one meanwhile wait for the same
 /// refresh, so that any number of wrong keys costs other requests nothing noticeable.

@@ -159,7 +159,7 @@ fn settings(timing: &TimingArgs) -> Settings {
 }
 
 fn sent(notification: &Notification<'_, '_>) -> Time {
-    Time::from_millis(notification.timestamp().unwrap_or(notification.event_time()).as_millis())
+    notification.timestamp().unwrap_or(notification.event_time())
 }
 
 /// A notification whose timestamp is far ahead of those before it, held back until the next one confirms or contradicts

@@ -13,8 +13,8 @@ use tracing_subscriber::{
     EnvFilter, Registry, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 use wholecall_server::{
-    ConnectionLimits, Running, Settings, Tls, secret,
-    security::{EgressPolicy, SecretKey},
+    ConnectionLimits, Running, Settings, Tls,
+    security::{EgressPolicy, SecretKey, secret},
 };
 use wholecall_store::Store;
 

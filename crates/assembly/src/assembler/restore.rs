@@ -92,8 +92,8 @@ impl RestoreBuilder<'_> {
         self.is_dirty |= !published;
     }
 
-    /// Completes the restoring. Returns sessions of other calls that must be restored too: its related calls, and
-    /// those that unpublished notifications link it to.
+    /// Completes the restoring. Returns sessions of other calls that are not in memory and must be restored too: its
+    /// related calls, and those that unpublished notifications link it to.
     pub fn finish(self) -> Vec<SessionId> {
         let Self { assembler, snapshot, last_arrival, last_event, is_dirty, call, linked: mut related } =
             self;
@@ -126,6 +126,10 @@ impl RestoreBuilder<'_> {
         status.scheduled = None;
         status.lookup_at = status.first_lookup_at(&assembler.settings);
         assembler.schedule(call);
+        let account = assembler.graph.account_id(call).cloned();
+        related.retain(|session| !assembler.contains_session(account.as_deref(), session));
+        related.sort_unstable();
+        related.dedup();
         related
     }
 }

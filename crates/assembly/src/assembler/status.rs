@@ -120,7 +120,7 @@ impl Status {
 }
 
 pub(super) fn event_time(notification: &Notification<'_, '_>) -> Time {
-    Time::from_millis(notification.event_time().as_millis())
+    notification.event_time()
 }
 
 /// Equal for records that differ only in their version.

@@ -2,11 +2,11 @@
 
 crate::index::define_indices! {
     /// A session of the call.
-    SessionIdx
+    SessionIdx(u32)
     /// A leg of the call.
-    LegIdx
+    LegIdx(u32)
     /// A change of a leg.
-    ChangeIdx
+    ChangeIdx(u32)
     /// A participant of the call.
-    ParticipantIdx
+    ParticipantIdx(u32)
 }

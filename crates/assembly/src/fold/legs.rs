@@ -128,7 +128,7 @@ impl<'a> ObservedCall<'a> {
             changes: IdxVec::with_capacity(change_count),
             last_event: Time::from_millis(i64::MIN),
         };
-        let mut indices = Vec::new();
+        let mut indices = IdxVec::new();
         for (start, session) in sessions {
             let legs = call.add_legs_of(session, &mut indices);
             let is_conference = session.is_conference();
@@ -144,12 +144,16 @@ impl<'a> ObservedCall<'a> {
         call
     }
 
-    fn add_legs_of(&mut self, session: &'a Session, indices: &mut Vec<Option<LegIdx>>) -> IdxRange<LegIdx> {
+    fn add_legs_of(
+        &mut self,
+        session: &'a Session,
+        indices: &mut IdxVec<LegKey, Option<LegIdx>>,
+    ) -> IdxRange<LegIdx> {
         let room = self.rooms.next_index();
         let (first_leg, first_change) = (self.legs.next_index(), self.changes.next_index());
         // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
         indices.clear();
-        indices.resize(session.legs.len(), None);
+        indices.resize(session.legs.keys().end(), None);
         let inferred = session.inferred_events();
         let notified = session.events().filter(|event| !event.is_text_reply());
         let all = notified
@@ -157,7 +161,7 @@ impl<'a> ObservedCall<'a> {
             .chain(inferred.iter().map(|event| (event.leg, event.event)));
         for (leg, event) in all {
             let new_leg = || self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
-            let index = *indices[leg as usize].get_or_insert_with(new_leg);
+            let index = *indices[leg].get_or_insert_with(new_leg);
             self.legs[index].changes.lengthen();
         }
         let legs = IdxRange::new(first_leg, self.legs.next_index());
@@ -178,11 +182,11 @@ impl<'a> ObservedCall<'a> {
             if event.is_text_reply() {
                 continue;
             }
-            self.add_change(indices[event.leg as usize], effective, event);
+            self.add_change(indices[event.leg], effective, event);
         }
         for inferred_event in &inferred {
             effective = effective.max(inferred_event.time);
-            self.add_change(indices[inferred_event.leg as usize], inferred_event.time, inferred_event.event);
+            self.add_change(indices[inferred_event.leg], inferred_event.time, inferred_event.event);
         }
         if !inferred.is_empty() {
             for leg in &mut self.legs[&legs] {

@@ -1,5 +1,7 @@
 use super::*;
 
+const FIRST: LegKey = LegKey(0);
+
 fn described(description: &Description<'_>) -> Legs {
     let mut legs = Legs::default();
     let leg = legs.find_or_add("p-1");
@@ -21,8 +23,8 @@ fn a_description_comes_out_as_it_went_in() {
         caller_name: Some("MILLER J"),
         ring_out_role: Some(Role::Target),
     };
-    assert_eq!(described(&description).description(0), description);
-    assert_eq!(described(&Description::default()).description(0), Description::default());
+    assert_eq!(described(&description).description(FIRST), description);
+    assert_eq!(described(&Description::default()).description(FIRST), Description::default());
 }
 
 #[test]
@@ -30,12 +32,12 @@ fn a_later_description_does_not_erase_what_it_lacks() {
     let named = Description { extension: Some("7"), account: Some("1"), ..Description::default() };
     let renamed = Description { extension: Some("8"), ..Description::default() };
     let mut legs = described(&named);
-    assert!(legs.add_description(0, 5, None, &renamed));
-    assert_eq!(legs.description(0), Description { account: Some("1"), ..renamed });
-    assert_eq!(legs.extension(0), Some("8"));
+    assert!(legs.add_description(FIRST, 5, None, &renamed));
+    assert_eq!(legs.description(FIRST), Description { account: Some("1"), ..renamed });
+    assert_eq!(legs.extension(FIRST), Some("8"));
     // Repeated by an earlier change it changes nothing; by a later one it applies again.
-    assert!(legs.add_description(0, 9, None, &named));
-    assert_eq!(legs.extension(0), Some("7"));
+    assert!(legs.add_description(FIRST, 9, None, &named));
+    assert_eq!(legs.extension(FIRST), Some("7"));
 }
 
 #[test]
@@ -44,8 +46,8 @@ fn a_name_of_a_megabyte_is_cut_between_characters() {
     let side = Side { name: Some(&name), ..Side::default() };
     let description = Description { from: side, to: side, ..Description::default() };
     let mut legs = described(&description);
-    assert!(!legs.add_description(0, 3, None, &description));
-    assert_eq!(legs.description(0).to.name.map(str::len), Some(MAX_FIELD_BYTES));
+    assert!(!legs.add_description(FIRST, 3, None, &description));
+    assert_eq!(legs.description(FIRST).to.name.map(str::len), Some(MAX_FIELD_BYTES));
 }
 
 #[test]

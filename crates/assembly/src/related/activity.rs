@@ -165,7 +165,7 @@ pub(super) fn activities_of(session: &Session) -> Box<[Activity]> {
         }
     }
     activities.sort_unstable();
-    activities.dedup_by_key(|activity| Activity { leg: LegKey::MIN, ..*activity });
+    activities.dedup_by_key(|activity| (activity.actor, activity.kind, activity.time));
     activities.into_boxed_slice()
 }
 

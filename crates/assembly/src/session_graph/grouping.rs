@@ -14,7 +14,7 @@ use crate::{
 
 define_indices! {
     /// A session among those that are grouped.
-    MemberIdx
+    MemberIdx(u32)
 }
 
 impl<S: Default> SessionGraph<S> {

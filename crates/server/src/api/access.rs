@@ -14,7 +14,7 @@ use crate::{
     Service,
     listen::{Peer, bearer},
     problem::Problem,
-    secret,
+    security::secret,
     tenants::Key,
 };
 

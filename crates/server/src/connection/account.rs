@@ -12,7 +12,7 @@ use super::{
     state::{ConnectionState, ConnectionStatus, StoredSubscription},
     state_of,
 };
-use crate::secret;
+use crate::security::secret;
 
 /// Interval after which a replaced subscription is ended: its notifications may be in flight until then.
 const RETIREMENT_MS: i64 = 120_000;

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use subtle::ConstantTimeEq;
 use wholecall_store::{Actor, AuditAction, AuditActor, Scope};
 
-use crate::{Service, clock, listen::network, problem::Problem, secret, tenants::Tenant};
+use crate::{Service, clock, listen::network, problem::Problem, security::secret, tenants::Tenant};
 
 /// Maximum duration of a session: a working day.
 const MAX_SESSION_MS: i64 = 12 * 3_600_000;

@@ -28,7 +28,7 @@ use crate::{
     clock,
     listen::Peer,
     problem::Problem,
-    secret,
+    security::secret,
     tenants::Tenant,
 };
 

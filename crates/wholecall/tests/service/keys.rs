@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use wholecall_server::secret;
+use wholecall_server::security::secret;
 
 use crate::{
     harness::{FORM, Installation, OPERATOR_KEY, SOON, Server, Tenant, eventually},
