@@ -36,6 +36,7 @@ mod request_id;
 mod retention;
 mod router;
 pub mod security;
+mod stored_record;
 mod tenants;
 mod unpack;
 mod work_pool;

@@ -7,7 +7,6 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wholecall_record::Call;
 use wholecall_store::{
     AuditAction, ChangeKind, DeliveryQuery, DeliveryState, EventId, Filter, Replay, Signing, TenantView,
 };
@@ -24,6 +23,7 @@ use crate::{
     deliver::{InFlight, parse_filter, parse_url},
     endpoints::{self, EndpointError},
     problem::Problem,
+    stored_record::parse_or_skip,
 };
 
 const DEFAULT_DELIVERIES: usize = 50;
@@ -317,8 +317,8 @@ fn replay_matching(
 ) -> Result<usize, wholecall_store::StoreError> {
     view.replay(endpoint.number, replay, now_ms, |change| {
         let passes = || {
-            let call: Result<Call, _> = serde_json::from_str(&change.record);
-            call.is_ok_and(|call| filters.iter().all(|filter| filter.matches(&call)))
+            parse_or_skip(&change.record)
+                .is_some_and(|call| filters.iter().all(|filter| filter.matches(&call)))
         };
         let has_no_record = change.kind == ChangeKind::Merged || change.kind.lists_many_calls();
         let is_wanted = filters.is_empty() || has_no_record || passes();

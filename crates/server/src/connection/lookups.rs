@@ -17,7 +17,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 use wholecall_record::display::escape_control;
-use wholecall_ringcentral::{Client, Error, Session, is_requestable, session_path};
+use wholecall_ringcentral::{Backoff, Client, Error, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
 use super::{ConnectionContext, blocking, call_log_lookups, envelope::envelope};
@@ -28,6 +28,10 @@ const MAX_CONCURRENT_LOOKUPS: usize = 32;
 
 /// Maximum number of attempts, after which a lookup is dropped.
 const MAX_ATTEMPTS: u32 = 6;
+
+/// Maximum delay after the first failure that may pass, and after any.
+const FIRST_BACKOFF_MS: i64 = 2_000;
+const MAX_BACKOFF_MS: i64 = 60_000;
 
 /// Makes lookups until `stop` turns true.
 pub(super) async fn run(
@@ -104,7 +108,8 @@ async fn ingest_answer(
 /// Asks RingCentral, waiting for its rate limits. `None` if it does not answer.
 async fn look_up(client: &Client, request: &LookupRequest, permits: &Semaphore) -> Option<Answer> {
     let LookupRequest { account, session, logged, started_ms, .. } = request;
-    for attempt in 0..MAX_ATTEMPTS {
+    let (mut backoff, mut rng) = (Backoff::new(FIRST_BACKOFF_MS, MAX_BACKOFF_MS), fastrand::Rng::new());
+    for _ in 0..MAX_ATTEMPTS {
         let answered = {
             let _permit = permits.acquire().await.ok()?;
             client.session(account, session).await
@@ -118,16 +123,15 @@ async fn look_up(client: &Client, request: &LookupRequest, permits: &Semaphore) 
                 let unknown = || snapshot(account, session, None, client.server_now_ms(), *started_ms);
                 return Some(logged.clone().map_or_else(|| Answer::Over(unknown()), Answer::CallLogRecord));
             }
-            Err(Error::RateLimited { until_ms, .. }) => until_ms - client.now_ms(),
-            Err(error) if error.is_transient() => 1_000 << attempt,
+            // Spread, since other lookups wait for the same limit.
+            Err(Error::RateLimited { until_ms, .. }) => until_ms - client.now_ms() + rng.i64(0..1_000),
+            Err(error) if error.is_transient() => backoff.fail(&mut rng),
             Err(error) => {
                 tracing::info!(%error, session, "a lookup failed");
                 return None;
             }
         };
-        let spread_ms = fastrand::u64(0..1_000);
-        let wait_ms = u64::try_from(wait_ms).unwrap_or(0) + spread_ms;
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))).await;
     }
     None
 }

@@ -23,7 +23,7 @@ use super::{
     envelope::log_record,
     finality::{Assessment, RecordReadings},
 };
-use crate::{pipeline::lookup::LookupRequest, receive};
+use crate::{pipeline::lookup::LookupRequest, receive, stored_record::parse_or_skip};
 
 /// Interval before a time is compared: a call appears in the call log some time after its end.
 const LOG_DELAY_MS: i64 = 600_000;
@@ -281,7 +281,7 @@ fn call_of(view: &TenantView, session: &str) -> Result<Option<Call>, StoreError>
         match view.call(&id, None)? {
             Some(CallLookup::Merged(into)) => id = into,
             Some(CallLookup::Call(version)) => {
-                let call = serde_json::from_str::<Call>(&version.record).ok();
+                let call = parse_or_skip(&version.record);
                 return Ok(call.filter(|call| call.state != State::Live));
             }
             None => return Ok(None),
@@ -296,7 +296,7 @@ fn live_sessions(view: &TenantView, account: &str) -> Result<Vec<String>, StoreE
     let (mut sessions, mut after) = (Vec::new(), None);
     loop {
         let page = view.calls(&live, None, after, MAX_LIVE_PAGE)?;
-        let calls = page.records.iter().filter_map(|record| serde_json::from_str::<Call>(record).ok());
+        let calls = page.records.iter().filter_map(|record| parse_or_skip(record));
         for call in calls.filter(|call| call.account_id.as_deref() == Some(account)) {
             let open = call.sessions.iter().filter(|session| session.end_time.is_none());
             sessions.extend(open.map(|session| session.telephony_session_id.to_string()));

@@ -22,6 +22,7 @@ use crate::{
     api::{Reader, read},
     clock,
     problem::Problem,
+    stored_record::parse_or_skip,
 };
 
 /// Minimum interval between updates.
@@ -276,7 +277,7 @@ fn live_calls(view: &TenantView) -> Result<Vec<Call>, StoreError> {
     let (mut calls, mut after) = (Vec::new(), None);
     loop {
         let page = view.calls(&filter, None, after, MAX_PAGE_CALLS)?;
-        calls.extend(page.records.iter().filter_map(|record| serde_json::from_str::<Call>(record).ok()));
+        calls.extend(page.records.iter().filter_map(|record| parse_or_skip(record)));
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(calls),
@@ -303,7 +304,7 @@ async fn read_erased(
         let mut calls = Vec::new();
         for id in ids {
             let call = match view.call(&id, None)? {
-                Some(CallLookup::Call(version)) => serde_json::from_str::<Call>(&version.record).ok(),
+                Some(CallLookup::Call(version)) => parse_or_skip(&version.record),
                 Some(CallLookup::Merged(_)) | None => None,
             };
             calls.push((id, call.filter(|call| call.state == State::Live)));
@@ -329,6 +330,6 @@ fn changed_call(change: &StoredChange) -> Option<(String, Option<Call>)> {
         let merged: Value = serde_json::from_str(&change.record).ok()?;
         return Some((merged["id"].as_str()?.to_owned(), None));
     }
-    let call: Call = serde_json::from_str(&change.record).ok()?;
+    let call = parse_or_skip(&change.record)?;
     Some((call.id.to_string(), (call.state == State::Live).then_some(call)))
 }

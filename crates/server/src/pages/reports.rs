@@ -10,7 +10,7 @@ use axum::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Deserialize;
-use wholecall_record::{Call, call::names};
+use wholecall_record::call::names;
 use wholecall_render::humanize;
 use wholecall_store::{Filter, Stats, StatsGroup, StoreError, TenantView};
 
@@ -28,6 +28,7 @@ use crate::{
     },
     clock,
     problem::Problem,
+    stored_record::parse_or_skip,
 };
 
 /// Default number of days.
@@ -246,7 +247,7 @@ pub(super) fn names_of(
             StatsGroup::Queue => Filter { queue: Some(id.clone()), ..Filter::default() },
         };
         let page = view.calls(&filter, None, None, MAX_CALLS_FOR_NAME)?;
-        let calls = page.records.iter().filter_map(|record| serde_json::from_str::<Call>(record).ok());
+        let calls = page.records.iter().filter_map(|record| parse_or_skip(record));
         let mut found = calls
             .flat_map(|call| call.participants)
             .filter(|participant| participant.extension_id.as_deref() == Some(&id));

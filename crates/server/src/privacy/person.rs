@@ -10,6 +10,7 @@ use super::json_rewrite::{JsonVisitor, Scalar, walk};
 use crate::{
     directories::{self, Contents},
     reassemble::collect,
+    stored_record::parse_or_skip,
 };
 
 /// Members that identify calls, their parts and their owners. They are not changed, since data would no longer be related
@@ -149,7 +150,7 @@ impl Person {
             let before = version.record.clone();
             history.left += self.rewrite_text(&mut version.record, &names);
             if version.record != before
-                && let Ok(mut call) = serde_json::from_str::<Call>(&version.record)
+                && let Some(mut call) = parse_or_skip(&version.record)
             {
                 // Participants are listed in the order of their ids.
                 call.conversations.iter_mut().for_each(|conversation| conversation.participants.sort());
@@ -372,7 +373,7 @@ impl JsonVisitor for Eraser<'_> {
 /// Assembles the current record again from the changed notifications, since the choice between names may change.
 fn assemble_current(history: &mut StoredHistory, view: &TenantView) {
     let Some(current) = history.versions.last_mut() else { return };
-    let Ok(published) = serde_json::from_str::<Call>(&current.record) else { return };
+    let Some(published) = parse_or_skip(&current.record) else { return };
     let position = history.position;
     let entries = history.entries.iter().filter(|entry| entry.position <= position);
     let Ok(directory) = directories::of_record(view, &current.record) else { return };
